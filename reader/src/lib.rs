@@ -1,1 +1,46 @@
-//! x
+//! Reads otlp-mmap recordings: live while their process writes them, or after it died.
+//!
+//! [`Recording::open`] checks the header and the geometry of a file. From there, [`Observer`] follows its
+//! records, [`Recording::snapshot`] takes everything at once, [`Recording::verify`] names every fault, and
+//! [`otlp`] turns the plain values of [`model`] into OTLP messages and OTLP JSON. [`Directory`] follows the files
+//! of many processes, and [`Exporter`] acknowledges what was delivered.
+//!
+//! Every byte of a file is untrusted, and moves while it is read: bytes are copied with `pread`, the words that
+//! guard them are checked again, and only then is the private copy parsed. A file is never mapped for reading, so
+//! that cutting it short while it is read is an error and not a signal. Damage is reported as a [`Fault`] with its
+//! offset, and reading goes on behind it. Nothing that a file holds makes this crate panic, run for ever, or
+//! allocate more than a small multiple of the file's size.
+
+#![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::as_conversions,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+mod acknowledge;
+mod bytes;
+mod directory;
+mod error;
+mod header;
+mod losses;
+pub mod model;
+mod observer;
+pub mod otlp;
+mod recording;
+mod report;
+
+pub use acknowledge::Exporter;
+pub use directory::{Changes, Directory, FileFault};
+pub use error::Error;
+pub use header::{Header, Pool, Section};
+pub use losses::{Fill, Losses, PoolFill, SignalLosses, Usage};
+pub use observer::{Batch, Observer, Progress};
+pub use otlp_mmap_format::{Counter, OverflowPolicy, Signal};
+pub use recording::{Liveness, Recording, Snapshot};
+pub use report::{Fault, MAX_FAULTS, Readable, Report, Rule};

@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+/// Text that many items share, so that a name stored once in a file is also held once in memory.
+pub type Text = Arc<str>;
+
 /// An OTLP `AnyValue`.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Value {
@@ -31,7 +34,7 @@ pub enum Value {
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyValue {
     /// The key; shared, since few keys serve many records.
-    pub key: Arc<str>,
+    pub key: Text,
     /// The value.
     pub value: Value,
     /// The writer cut the value to fit (SPEC "Items", `ITEM_TRUNCATED`).
@@ -44,7 +47,7 @@ pub struct Resource {
     /// Attributes in the order they were given.
     pub attributes: Vec<KeyValue>,
     /// Schema URL; empty: none.
-    pub schema_url: String,
+    pub schema_url: Text,
 }
 
 /// An OTLP `InstrumentationScope` with the resource it belongs to.
@@ -53,11 +56,11 @@ pub struct Scope {
     /// The resource.
     pub resource: Arc<Resource>,
     /// Name.
-    pub name: String,
+    pub name: Text,
     /// Version; empty: none.
-    pub version: String,
+    pub version: Text,
     /// Schema URL; empty: none.
-    pub schema_url: String,
+    pub schema_url: Text,
     /// Attributes in the order they were given.
     pub attributes: Vec<KeyValue>,
 }
@@ -87,11 +90,11 @@ pub struct Span {
     /// Parent's span id; zero for a root.
     pub parent_span_id: [u8; 8],
     /// W3C trace state; empty: none.
-    pub trace_state: String,
+    pub trace_state: Text,
     /// OTLP span flags.
     pub flags: u32,
     /// Name.
-    pub name: String,
+    pub name: Text,
     /// OTLP `SpanKind` number.
     pub kind: u32,
     /// Start time, unix nanoseconds.
@@ -113,7 +116,7 @@ pub struct Span {
     /// OTLP `StatusCode` number: 0 unset, 1 ok, 2 error.
     pub status_code: u32,
     /// Status message; empty: none.
-    pub status_message: String,
+    pub status_message: Text,
     /// The record was truncated to fit.
     pub truncated: bool,
     /// In flight only: later items were in the writer's memory alone.
@@ -126,7 +129,7 @@ pub struct SpanEvent {
     /// Time, unix nanoseconds.
     pub time_unix_nano: u64,
     /// Name.
-    pub name: String,
+    pub name: Text,
     /// Attributes.
     pub attributes: Vec<KeyValue>,
     /// Attributes left out.
@@ -141,7 +144,7 @@ pub struct SpanLink {
     /// Span id of the linked span.
     pub span_id: [u8; 8],
     /// W3C trace state; empty: none.
-    pub trace_state: String,
+    pub trace_state: Text,
     /// OTLP link flags.
     pub flags: u32,
     /// Attributes.
@@ -164,9 +167,9 @@ pub struct Event {
     /// OTLP `SeverityNumber`, 0 to 24.
     pub severity_number: u32,
     /// Severity text; empty: none.
-    pub severity_text: String,
+    pub severity_text: Text,
     /// Event name; empty: none.
-    pub event_name: String,
+    pub event_name: Text,
     /// Body; `None`: none.
     pub body: Option<Value>,
     /// Attributes.
@@ -223,11 +226,11 @@ pub struct MetricStream {
     /// Its instrumentation scope.
     pub scope: Arc<Scope>,
     /// Name.
-    pub name: String,
+    pub name: Text,
     /// Description; empty: none.
-    pub description: String,
+    pub description: Text,
     /// Unit; empty: none.
-    pub unit: String,
+    pub unit: Text,
     /// How measurements are aggregated.
     pub aggregation: Aggregation,
 }
