@@ -1,0 +1,213 @@
+//! Blocks: the mapped table behind [`crate::spans`], its free lists and chains (SPEC "Active spans").
+//!
+//! HOT, with the same promise. The table is divided into stripes, each with a free list of its own, so that
+//! threads rarely meet. What links a chain is kept twice: in the file for readers, in private memory for the
+//! writer, which never follows a number that it finds in the file.
+
+use crate::pool::lane_of_this_thread;
+use crate::storage::{Ahead, Storage};
+use crate::sync::{AtomicU32, CachePadded, Ordering, TryLock, fence};
+use otlp_mmap_format::{ActiveBlock, ActiveCommit, BLOCK_CONTENT_SIZE, BLOCK_FLAG_SPILLED, BLOCK_SIZE};
+use std::mem::offset_of;
+use std::sync::Arc;
+
+const MAX_STRIPES: u32 = 16;
+
+pub(crate) struct Blocks {
+    storage: Arc<Storage>,
+    /// Start of the section in bytes.
+    base: usize,
+    stripes: Box<[CachePadded<TryLock<Stripe>>]>,
+    blocks_per_stripe: u32,
+    /// The block after each in its chain, or `NONE`.
+    next: Box<[AtomicU32]>,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// A run of blocks with its free list.
+struct Stripe {
+    /// Last in, first out: the blocks used lately are used again, the others stay without space.
+    free: Vec<u32>,
+    ahead: Ahead,
+}
+
+/// A chain of blocks and the content in it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Chain {
+    pub(crate) head: u32,
+    last: u32,
+    /// Blocks in the chain; 0: there is none.
+    pub(crate) blocks: u32,
+    /// Content published or about to be.
+    pub(crate) bytes: usize,
+}
+
+impl Chain {
+    fn capacity(&self) -> usize {
+        self.blocks as usize * BLOCK_CONTENT_SIZE
+    }
+}
+
+impl Blocks {
+    pub(crate) fn new(storage: Arc<Storage>, base: usize, count: u32) -> Self {
+        let stripes = (count / 64).clamp(1, MAX_STRIPES);
+        let blocks_per_stripe = count / stripes;
+        let stripe = |number: u32| {
+            let first = number * blocks_per_stripe;
+            let end = if number + 1 == stripes { count } else { first + blocks_per_stripe };
+            let ahead = Ahead {
+                backed: base + first as usize * BLOCK_SIZE,
+                section_end: base + end as usize * BLOCK_SIZE,
+            };
+            CachePadded(TryLock::new(Stripe { free: (first..end).rev().collect(), ahead }))
+        };
+        Self {
+            stripes: (0..stripes).map(stripe).collect(),
+            blocks_per_stripe,
+            next: (0..count).map(|_| AtomicU32::new(NONE)).collect(),
+            storage,
+            base,
+        }
+    }
+
+    fn block(&self, index: u32) -> usize {
+        self.base + index as usize * BLOCK_SIZE
+    }
+
+    /// A chain with room for `bytes` of content, or `None` if no stripe has the blocks or the disk no space.
+    #[inline]
+    pub(crate) fn take(&self, bytes: usize) -> Option<Chain> {
+        let wanted = u32::try_from(bytes.div_ceil(BLOCK_CONTENT_SIZE)).ok()?.max(1);
+        let preferred = lane_of_this_thread() as usize;
+        let chain = (0..self.stripes.len()).find_map(|turn| {
+            let mut stripe = self.stripes[(preferred + turn) % self.stripes.len()].0.try_lock()?;
+            self.take_from(&mut stripe, wanted)
+        })?;
+        // SYNC SPAN: orders the store that retired the blocks' former span before every store of the new one.
+        fence(Ordering::Release);
+        Some(chain)
+    }
+
+    #[inline]
+    fn take_from(&self, stripe: &mut Stripe, wanted: u32) -> Option<Chain> {
+        let kept = stripe.free.len().checked_sub(wanted as usize)?;
+        for at in kept..stripe.free.len() {
+            self.storage.back_ahead(&mut stripe.ahead, self.block(stripe.free[at]), BLOCK_SIZE).ok()?;
+        }
+        let mut chain = Chain::default();
+        for block in stripe.free.drain(kept..).rev() {
+            self.next[block as usize].store(NONE, Ordering::Relaxed);
+            if chain.blocks == 0 {
+                chain.head = block;
+            } else {
+                self.next[chain.last as usize].store(block, Ordering::Relaxed);
+            }
+            (chain.last, chain.blocks) = (block, chain.blocks + 1);
+        }
+        Some(chain)
+    }
+
+    /// Adds blocks to a chain until it has room for `more` bytes; `false` if there are not enough.
+    #[inline]
+    pub(crate) fn grow(&self, chain: &mut Chain, more: usize) -> bool {
+        let missing = (chain.bytes + more).saturating_sub(chain.capacity());
+        if missing == 0 {
+            return true;
+        }
+        let Some(added) = self.take(missing) else { return false };
+        self.next[chain.last as usize].store(added.head, Ordering::Relaxed);
+        self.link(chain.last, added.head);
+        chain.last = added.last;
+        chain.blocks += added.blocks;
+        true
+    }
+
+    /// Writes a block's successor where readers look for it.
+    fn link(&self, block: u32, successor: u32) {
+        let next = if successor == NONE { 0 } else { u64::from(successor) + 1 };
+        self.storage.mapping().word(self.block(block) + offset_of!(ActiveBlock, next)).store(next, Ordering::Relaxed);
+    }
+
+    /// Writes content into a chain's blocks from byte `at` on, a multiple of 8; links the blocks it enters.
+    #[inline]
+    pub(crate) fn write(&self, chain: &Chain, mut at: usize, mut content: &[u8]) {
+        let mut block = chain.head;
+        for _ in 0..at / BLOCK_CONTENT_SIZE {
+            block = self.next[block as usize].load(Ordering::Relaxed);
+        }
+        while block != NONE {
+            let successor = self.next[block as usize].load(Ordering::Relaxed);
+            let within = at % BLOCK_CONTENT_SIZE;
+            if within == 0 {
+                self.link(block, successor);
+            }
+            let (now, rest) = content.split_at(content.len().min(BLOCK_CONTENT_SIZE - within));
+            self.storage.mapping().store_bytes(self.block(block) + offset_of!(ActiveBlock, content) + within, now);
+            if rest.is_empty() {
+                break;
+            }
+            (at, content, block) = (at + now.len(), rest, successor);
+        }
+    }
+
+    /// Appends a chain's content to `out`.
+    #[inline]
+    pub(crate) fn read(&self, chain: &Chain, out: &mut Vec<u8>) {
+        let (mut block, mut left) = (chain.head, chain.bytes);
+        while left > 0 && block != NONE {
+            let now = left.min(BLOCK_CONTENT_SIZE);
+            self.storage.mapping().load_bytes(self.block(block) + offset_of!(ActiveBlock, content), now, out);
+            left -= now;
+            block = self.next[block as usize].load(Ordering::Relaxed);
+        }
+    }
+
+    /// Publishes a chain's content.
+    #[inline]
+    pub(crate) fn publish(&self, chain: &Chain, generation: u32) {
+        self.commit(chain.head, generation, u32::try_from(chain.bytes).unwrap_or(0));
+    }
+
+    /// Takes a chain's span out of the readers' sight, before its blocks are given back.
+    pub(crate) fn retire(&self, chain: &Chain, generation: u32) {
+        self.commit(chain.head, generation, 0);
+    }
+
+    #[inline]
+    fn commit(&self, head: u32, generation: u32, bytes: u32) {
+        let word = ActiveCommit { generation, bytes }.pack(head);
+        // SYNC SPAN: orders the content before the word that makes it exist, and a span's record (SYNC PUB)
+        // before its disappearance from the table; paired with a reader's load of the head.
+        self.storage
+            .mapping()
+            .word(self.block(head) + offset_of!(ActiveBlock, committed))
+            .store(word, Ordering::Release);
+    }
+
+    /// Tells readers that the rest of a span's content is in process memory alone.
+    #[cold]
+    pub(crate) fn mark_spilled(&self, chain: &Chain) {
+        let word = self.storage.mapping().word(self.block(chain.head) + offset_of!(ActiveBlock, next));
+        word.fetch_or(u64::from(BLOCK_FLAG_SPILLED) << 32, Ordering::Release);
+    }
+
+    /// Gives a retired chain's blocks back to their stripes.
+    #[inline]
+    pub(crate) fn give_back(&self, chain: &Chain) {
+        let (mut block, mut left) = (chain.head, chain.blocks);
+        while left > 0 && block != NONE {
+            let successor = self.next[block as usize].load(Ordering::Relaxed);
+            let number = (block / self.blocks_per_stripe).min(self.last_stripe());
+            // A stripe that stays busy keeps its block out of use: rarer than a stopped thread, and harmless.
+            if let Some(mut stripe) = self.stripes[number as usize].0.lock_bounded() {
+                stripe.free.push(block);
+            }
+            (block, left) = (successor, left - 1);
+        }
+    }
+
+    fn last_stripe(&self) -> u32 {
+        u32::try_from(self.stripes.len() - 1).unwrap_or(0)
+    }
+}

@@ -1,0 +1,140 @@
+//! Claim: which segment a lane gets when its own is full (SPEC "Claim and recycle").
+//!
+//! COLD: once for each segment's worth of records. Fresh segments come first, each backed by space when it is
+//! first used; then the policy decides which sealed segment is recycled. What a recycled segment held is
+//! counted in its table entry before its generation changes, so a kill can tear the two apart at no point.
+
+use crate::mapping::Mapping;
+use crate::pool::{Geometry, Lane, Pool, Refusal};
+use crate::storage::Storage;
+use crate::sync::{Ordering, TryLock};
+use otlp_mmap_format::{Acknowledged, Committed, Counter, OverflowPolicy, SegmentEntry};
+use std::collections::VecDeque;
+use std::mem::offset_of;
+
+/// The segments of a pool that no lane has open.
+pub(crate) struct Claims {
+    policy: OverflowPolicy,
+    state: TryLock<State>,
+}
+
+struct State {
+    /// Sealed segments, the oldest first.
+    sealed: VecDeque<Sealed>,
+    /// The next segment that was never used; those from here on are not backed yet.
+    fresh: u32,
+}
+
+/// A full segment.
+#[derive(Clone, Copy)]
+struct Sealed {
+    segment: u32,
+    generation: u32,
+    records: u32,
+}
+
+impl Claims {
+    pub(crate) fn new(policy: OverflowPolicy, segment_count: u32) -> Self {
+        let sealed = VecDeque::with_capacity(segment_count as usize);
+        Self { policy, state: TryLock::new(State { sealed, fresh: 0 }) }
+    }
+
+    /// Gives the lane another segment and seals the one it has. Without one to give, the lane keeps its own.
+    #[cold]
+    pub(crate) fn claim(&self, storage: &Storage, geometry: &Geometry, lane: &mut Lane) -> Result<(), Refusal> {
+        let mut state = self.state.lock_bounded().ok_or(Refusal::Lost(Counter::Busy))?;
+        let own = lane.segment.map(|segment| Sealed {
+            segment,
+            generation: lane.generation,
+            records: lane.records,
+        });
+        let backed = match self.claim_fresh(&mut state, storage, geometry) {
+            Ok(Some(segment)) => {
+                state.sealed.extend(own);
+                start(storage.mapping(), geometry, lane, Sealed { segment, generation: 0, records: 0 });
+                return Ok(());
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        match self.claim_sealed(&mut state, storage.mapping(), geometry, own) {
+            Some(sealed) => {
+                start(storage.mapping(), geometry, lane, sealed);
+                Ok(())
+            }
+            None if !backed => Err(Refusal::Lost(Counter::NoSpace)),
+            None if self.policy == OverflowPolicy::Block => Err(Refusal::WouldBlock),
+            None if self.policy == OverflowPolicy::DiscardNewest => Err(Refusal::Lost(Counter::Discarded)),
+            None => Err(Refusal::Lost(Counter::Busy)),
+        }
+    }
+
+    /// The next segment that was never used, backed by space; `None`: there is none left.
+    fn claim_fresh(
+        &self,
+        state: &mut State,
+        storage: &Storage,
+        geometry: &Geometry,
+    ) -> std::io::Result<Option<u32>> {
+        let segment = state.fresh;
+        if segment >= geometry.segment_count {
+            return Ok(None);
+        }
+        storage.back(geometry.segment(segment), geometry.segment_size as usize)?;
+        state.fresh += 1;
+        Ok(Some(segment))
+    }
+
+    /// The sealed segment that the policy gives up first; the lane's own is sealed along with it.
+    fn claim_sealed(
+        &self,
+        state: &mut State,
+        mapping: &Mapping,
+        geometry: &Geometry,
+        own: Option<Sealed>,
+    ) -> Option<Sealed> {
+        let at = match self.policy {
+            OverflowPolicy::OverwriteOldest => 0,
+            OverflowPolicy::DiscardNewest | OverflowPolicy::Block => {
+                let free = |sealed: &Sealed| is_delivered(mapping, geometry, sealed);
+                match state.sealed.iter().position(free) {
+                    Some(at) => at,
+                    None => return own.filter(free),
+                }
+            }
+        };
+        state.sealed.extend(own);
+        state.sealed.remove(at)
+    }
+}
+
+/// Whether the exporter has acknowledged every record of a sealed segment.
+fn is_delivered(mapping: &Mapping, geometry: &Geometry, sealed: &Sealed) -> bool {
+    let word = mapping.word(geometry.entry(sealed.segment, offset_of!(SegmentEntry, acknowledged)));
+    // SYNC ACK: the exporter has finished with the records before the segment is used again.
+    let acknowledged = Acknowledged::unpack(word.load(Ordering::Acquire));
+    acknowledged.generation == sealed.generation && acknowledged.records >= sealed.records
+}
+
+/// Recycles a segment, or starts a fresh one (generation 0), and gives it to the lane.
+fn start(mapping: &Mapping, geometry: &Geometry, lane: &mut Lane, old: Sealed) {
+    let word = |field| mapping.word(geometry.entry(old.segment, field));
+    // SYNC ACK: after this no acknowledgement of the old generation can succeed, so the count is final.
+    let closed = word(offset_of!(SegmentEntry, acknowledged)).fetch_or(Acknowledged::CLOSED_BIT, Ordering::AcqRel);
+    let acknowledged = Acknowledged::unpack(closed);
+    let delivered =
+        if acknowledged.generation == old.generation { acknowledged.records.min(old.records) } else { 0 };
+    let generation = Committed::next_generation(old.generation);
+    let parity = |generation: u32| (generation & 1) as usize * 8;
+    for (field, added) in [
+        (offset_of!(SegmentEntry, base_records), old.records),
+        (offset_of!(SegmentEntry, base_overwritten), old.records - delivered),
+    ] {
+        let before = word(field + parity(old.generation)).load(Ordering::Relaxed);
+        // SYNC BASE: a reader that finds this value also finds that the generation before it was published,
+        // which tells it that the other half of the pair is the one in force.
+        word(field + parity(generation)).store(before.wrapping_add(added.into()), Ordering::Release);
+    }
+    Pool::begin_generation(mapping, geometry, old.segment, generation);
+    *lane = Lane { segment: Some(old.segment), generation, bytes: 0, records: 0 };
+}

@@ -1,0 +1,235 @@
+//! Definitions and measurements: strings, resources, scopes and metric streams into the dictionary,
+//! measurements into the metric cells.
+
+use crate::clock;
+use crate::error::Error;
+use crate::fit::{Fit, encode_or_refuse};
+use crate::record::{check_ids, heading};
+use crate::recorder::Recorder;
+use crate::scratch::with_scratch;
+use crate::telemetry::{
+    Aggregation, Attributes, MetricRef, MetricStream, Number, ResourceRef, ScopeRef, SeriesRef, SpanContext,
+    StringRef,
+};
+use otlp_mmap_format::{
+    Counter, EntryKind, ItemTag, MEASUREMENT_FLAG_DOUBLE, MEASUREMENT_FLAG_RAW, MeasurementBody, MetricStreamBody,
+    RecordHeader, RecordType, ScopeBody, Signal,
+};
+use zerocopy::{FromZeros, IntoBytes};
+
+/// Most bytes a definition or an attribute set takes.
+const DEFINITION_ROOM: usize = 32 << 10;
+/// Bit 0 of W3C trace flags.
+const SAMPLED: u32 = 1;
+
+impl Recorder {
+    /// Interns a string.
+    pub(crate) fn record_string(&self, string: &str) -> Result<StringRef, Error> {
+        self.check_open()?;
+        match self.dictionary.intern(string) {
+            Some(reference) => Ok(StringRef(reference)),
+            None => Err(Error::DictionaryFull),
+        }
+    }
+
+    /// Defines a resource.
+    pub(crate) fn create_resource(
+        &self,
+        attributes: &dyn Attributes,
+        schema_url: Option<&str>,
+    ) -> Result<ResourceRef, Error> {
+        self.check_open()?;
+        with_scratch(|scratch| {
+            encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
+                if let Some(url) = schema_url.filter(|url| !url.is_empty()) {
+                    encoder.text(ItemTag::SchemaUrl, url);
+                }
+                attributes.encode(encoder)
+            })?;
+            self.dictionary.define(EntryKind::Resource, scratch).map(ResourceRef)
+        })
+    }
+
+    /// Defines an instrumentation scope.
+    pub(crate) fn create_instrumentation_scope(
+        &self,
+        resource: ResourceRef,
+        name: &str,
+        version: Option<&str>,
+        schema_url: Option<&str>,
+        attributes: &dyn Attributes,
+    ) -> Result<ScopeRef, Error> {
+        self.check_open()?;
+        self.dictionary.check("resource_ref", resource.0, EntryKind::Resource)?;
+        with_scratch(|scratch| {
+            let mut body = ScopeBody::new_zeroed();
+            body.resource_ref.set(resource.0);
+            scratch.extend_from_slice(body.as_bytes());
+            encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
+                encoder.text(ItemTag::Name, name);
+                for (tag, text) in [(ItemTag::Version, version), (ItemTag::SchemaUrl, schema_url)] {
+                    if let Some(text) = text.filter(|text| !text.is_empty()) {
+                        encoder.text(tag, text);
+                    }
+                }
+                attributes.encode(encoder)
+            })?;
+            self.dictionary.define(EntryKind::Scope, scratch).map(ScopeRef)
+        })
+    }
+
+    /// Defines a metric stream.
+    pub(crate) fn create_metric_stream(
+        &self,
+        scope: ScopeRef,
+        stream: &MetricStream<'_>,
+    ) -> Result<MetricRef, Error> {
+        self.check_open()?;
+        self.dictionary.check("instrumentation_scope_ref", scope.0, EntryKind::Scope)?;
+        if stream.name.is_empty() {
+            return Err(Error::invalid("name", "a metric stream needs a name"));
+        }
+        crate::metrics::check_aggregation(&stream.aggregation)?;
+        with_scratch(|scratch| {
+            scratch.extend_from_slice(stream_body(scope, &stream.aggregation).as_bytes());
+            encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
+                encoder.text(ItemTag::Name, stream.name);
+                for (tag, text) in [(ItemTag::Description, stream.description), (ItemTag::Unit, stream.unit)] {
+                    if !text.is_empty() {
+                        encoder.text(tag, text);
+                    }
+                }
+                Ok(())
+            })?;
+            if let Aggregation::Histogram { boundaries, .. } = stream.aggregation {
+                // Not through the encoder, which would cut them: without all its boundaries a stream is wrong.
+                append_boundaries(scratch, boundaries);
+            }
+            let metric = MetricRef(self.dictionary.define(EntryKind::MetricStream, scratch)?);
+            self.metrics.define(metric, &stream.aggregation, clock::realtime_nanos())?;
+            Ok(metric)
+        })
+    }
+
+    /// Finds or creates a series.
+    pub(crate) fn bind(&self, metric: MetricRef, attributes: &dyn Attributes) -> Result<SeriesRef, Error> {
+        self.check_open()?;
+        self.find_series(metric, attributes, 0)
+    }
+
+    fn find_series(
+        &self,
+        metric: MetricRef,
+        attributes: &dyn Attributes,
+        time_unix_nano: u64,
+    ) -> Result<SeriesRef, Error> {
+        self.dictionary.check("metric_ref", metric.0, EntryKind::MetricStream)?;
+        let found = with_scratch(|scratch| {
+            encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
+                attributes.encode(encoder)
+            })?;
+            self.metrics.series(&self.dictionary, metric, scratch, time_unix_nano)
+        })?;
+        if found.overflow {
+            self.count(Signal::Measurements, Counter::CardinalityOverflow, 1);
+        }
+        Ok(found.series)
+    }
+
+    /// Records a measurement of a metric stream.
+    pub(crate) fn record_measurement(
+        &self,
+        metric: MetricRef,
+        attributes: &dyn Attributes,
+        time_unix_nano: u64,
+        value: Number,
+        context: Option<&SpanContext>,
+    ) -> Result<(), Error> {
+        self.check_open()?;
+        if let Some(context) = context {
+            check_ids("span_context", &context.trace_id, "span_context", &context.span_id)?;
+        }
+        let series = self.find_series(metric, attributes, time_unix_nano)?;
+        self.record_in(series, time_unix_nano, value, context)
+    }
+
+    /// Records a measurement of a bound series.
+    #[inline]
+    pub(crate) fn record_in(
+        &self,
+        series: SeriesRef,
+        time_unix_nano: u64,
+        value: Number,
+        context: Option<&SpanContext>,
+    ) -> Result<(), Error> {
+        self.metrics.record(series, time_unix_nano, value)?;
+        let exemplar = context.is_some_and(|context| context.flags & SAMPLED != 0);
+        if (exemplar || self.config.stream_measurements)
+            && self.append_measurement(series, time_unix_nano, value, context, exemplar).is_err()
+        {
+            self.count(Signal::Measurements, Counter::ExemplarLost, 1);
+        }
+        Ok(())
+    }
+
+    /// Publishes a measurement as a record: an exemplar if its span is sampled, a raw point otherwise.
+    fn append_measurement(
+        &self,
+        series: SeriesRef,
+        time_unix_nano: u64,
+        value: Number,
+        context: Option<&SpanContext>,
+        exemplar: bool,
+    ) -> Result<(), Error> {
+        let (stream_ref, attributes_ref) = self.metrics.references(series)?;
+        let mut body = MeasurementBody::new_zeroed();
+        if let Some(context) = context {
+            body.trace_id = context.trace_id;
+            body.span_id = context.span_id;
+        }
+        body.stream_ref.set(stream_ref);
+        body.attributes_ref.set(attributes_ref);
+        let (bits, double) = match value {
+            Number::Int(number) => (number.cast_unsigned(), 0),
+            Number::Double(number) => (number.to_bits(), MEASUREMENT_FLAG_DOUBLE),
+        };
+        body.value_bits.set(bits);
+        body.flags.set(double | if exemplar { 0 } else { MEASUREMENT_FLAG_RAW });
+        let mut record = [0; RecordHeader::SIZE + MeasurementBody::SIZE];
+        record[RecordHeader::SIZE..].copy_from_slice(body.as_bytes());
+        let heading = heading(RecordType::Measurement, Fit::default(), time_unix_nano);
+        self.publish(&self.measurements, heading, &mut record)
+    }
+}
+
+fn stream_body(scope: ScopeRef, aggregation: &Aggregation<'_>) -> MetricStreamBody {
+    let mut body = MetricStreamBody::new_zeroed();
+    body.scope_ref.set(scope.0);
+    let (kind, temporality) = match *aggregation {
+        Aggregation::Gauge => (otlp_mmap_format::Aggregation::Gauge, 0),
+        Aggregation::Sum { temporality, is_monotonic } => {
+            body.is_monotonic.set(is_monotonic.into());
+            (otlp_mmap_format::Aggregation::Sum, temporality as u32)
+        }
+        Aggregation::Histogram { temporality, .. } => {
+            (otlp_mmap_format::Aggregation::Histogram, temporality as u32)
+        }
+        Aggregation::ExponentialHistogram { temporality, max_buckets, max_scale } => {
+            body.max_buckets.set(max_buckets);
+            body.max_scale.set(max_scale);
+            (otlp_mmap_format::Aggregation::ExponentialHistogram, temporality as u32)
+        }
+    };
+    body.aggregation.set(kind.code());
+    body.temporality.set(temporality);
+    body
+}
+
+/// Appends the `Boundaries` item: at most 16,384 doubles, so its length fits.
+fn append_boundaries(bytes: &mut Vec<u8>, boundaries: &[f64]) {
+    let length = otlp_mmap_format::ItemHeader::SIZE + boundaries.len() * 8;
+    let header =
+        otlp_mmap_format::ItemHeader::new(ItemTag::Boundaries.code(), u32::try_from(length).unwrap_or(0), 0);
+    bytes.extend_from_slice(header.as_bytes());
+    boundaries.iter().for_each(|boundary| bytes.extend_from_slice(&boundary.to_le_bytes()));
+}

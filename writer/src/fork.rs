@@ -1,0 +1,91 @@
+//! Fork: how a child notices that it is one, and what it must let go of (SPEC "Fork").
+//!
+//! A page that the kernel wipes in a child holds a token. Every call compares it with the token its recorder
+//! was made under: one load from private memory. A handler registered with `pthread_atfork` closes the parent's
+//! descriptors in the child, or the parent's lock would live as long as the child does.
+
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::os::fd::RawFd;
+use std::sync::OnceLock;
+
+/// How many descriptors of recordings a process can have closed in its children: 256 writers.
+const DESCRIPTORS: usize = 512;
+
+static GUARD: OnceLock<&'static AtomicU64> = OnceLock::new();
+/// Descriptor + 1; 0: free.
+static OPEN: [AtomicU32; DESCRIPTORS] = [const { AtomicU32::new(0) }; DESCRIPTORS];
+/// The guard's word for the handler, which must not call anything that locks.
+static GUARD_WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The word that is zero in a child until the child sets it.
+pub(crate) fn guard() -> &'static AtomicU64 {
+    GUARD.get_or_init(|| {
+        let word = map_guard();
+        GUARD_WORD.store(std::ptr::from_ref(word).cast_mut(), Ordering::Release);
+        // SAFETY: the handler is a plain function that calls only what a forked child may call.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        word
+    })
+}
+
+/// The token of this process, set if it is not: never 0, and never the parent's.
+pub(crate) fn token() -> u64 {
+    let fresh = crate::clock::random_u64() | 1;
+    // Relaxed: only this process ever sees the word.
+    match guard().compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => fresh,
+        Err(token) => token,
+    }
+}
+
+fn map_guard() -> &'static AtomicU64 {
+    const LENGTH: usize = 4096;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a new anonymous mapping, wherever the kernel likes; nothing else uses it.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), LENGTH, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    if page == libc::MAP_FAILED {
+        // Without the page the handler alone tells a child; it clears this word instead.
+        return Box::leak(Box::new(AtomicU64::new(0)));
+    }
+    // SAFETY: the page was just mapped. On kernels before 4.14 the advice fails; the handler clears the word.
+    unsafe { libc::madvise(page, LENGTH, libc::MADV_WIPEONFORK) };
+    // SAFETY: the page is aligned, zeroed, never unmapped, and reached through this atomic alone.
+    unsafe { &*page.cast::<AtomicU64>() }
+}
+
+/// Runs in the child right after `fork`: only atomics and `close`.
+extern "C" fn in_child() {
+    let word = GUARD_WORD.load(Ordering::Acquire);
+    // SAFETY: set once, to a word that is never freed.
+    if let Some(word) = unsafe { word.as_ref() } {
+        word.store(0, Ordering::Relaxed);
+    }
+    for slot in &OPEN {
+        let descriptor = slot.swap(0, Ordering::Relaxed);
+        if descriptor != 0 {
+            // SAFETY: the number belongs to a parent's recorder, which this child leaks and never uses again.
+            unsafe { libc::close(descriptor.cast_signed() - 1) };
+        }
+    }
+}
+
+/// A descriptor's place in the list of those to close in a child. Freed when dropped.
+pub(crate) struct DescriptorSlot(Option<usize>);
+
+impl DescriptorSlot {
+    /// Enters a descriptor. When the list is full the child keeps it open; a reader then tells by pid.
+    pub(crate) fn register(descriptor: RawFd) -> Self {
+        guard();
+        let entry = descriptor.cast_unsigned() + 1;
+        let free = |slot: &AtomicU32| slot.compare_exchange(0, entry, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        Self(OPEN.iter().position(free))
+    }
+}
+
+impl Drop for DescriptorSlot {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0 {
+            OPEN[slot].store(0, Ordering::Release);
+        }
+    }
+}
