@@ -18,7 +18,7 @@ pub(crate) struct Blocks {
     /// Start of the section in bytes.
     base: usize,
     stripes: Box<[CachePadded<TryLock<Stripe>>]>,
-    blocks_per_stripe: u32,
+    stripe_length: u32,
     /// The block after each in its chain, or `NONE`.
     next: Box<[AtomicU32]>,
 }
@@ -52,10 +52,10 @@ impl Chain {
 impl Blocks {
     pub(crate) fn new(storage: Arc<Storage>, base: usize, count: u32) -> Self {
         let stripes = (count / 64).clamp(1, MAX_STRIPES);
-        let blocks_per_stripe = count / stripes;
+        let stripe_length = count / stripes;
         let stripe = |number: u32| {
-            let first = number * blocks_per_stripe;
-            let end = if number + 1 == stripes { count } else { first + blocks_per_stripe };
+            let first = number * stripe_length;
+            let end = if number + 1 == stripes { count } else { first + stripe_length };
             let ahead = Ahead {
                 backed: base + first as usize * BLOCK_SIZE,
                 section_end: base + end as usize * BLOCK_SIZE,
@@ -64,7 +64,7 @@ impl Blocks {
         };
         Self {
             stripes: (0..stripes).map(stripe).collect(),
-            blocks_per_stripe,
+            stripe_length,
             next: (0..count).map(|_| AtomicU32::new(NONE)).collect(),
             storage,
             base,
@@ -126,7 +126,10 @@ impl Blocks {
     /// Writes a block's successor where readers look for it.
     fn link(&self, block: u32, successor: u32) {
         let next = if successor == NONE { 0 } else { u64::from(successor) + 1 };
-        self.storage.mapping().word(self.block(block) + offset_of!(ActiveBlock, next)).store(next, Ordering::Relaxed);
+        self.storage
+            .mapping()
+            .word(self.block(block) + offset_of!(ActiveBlock, next))
+            .store(next, Ordering::Relaxed);
     }
 
     /// Writes content into a chain's blocks from byte `at` on, a multiple of 8; links the blocks it enters.
@@ -143,7 +146,9 @@ impl Blocks {
                 self.link(block, successor);
             }
             let (now, rest) = content.split_at(content.len().min(BLOCK_CONTENT_SIZE - within));
-            self.storage.mapping().store_bytes(self.block(block) + offset_of!(ActiveBlock, content) + within, now);
+            self.storage
+                .mapping()
+                .store_bytes(self.block(block) + offset_of!(ActiveBlock, content) + within, now);
             if rest.is_empty() {
                 break;
             }
@@ -198,7 +203,7 @@ impl Blocks {
         let (mut block, mut left) = (chain.head, chain.blocks);
         while left > 0 && block != NONE {
             let successor = self.next[block as usize].load(Ordering::Relaxed);
-            let number = (block / self.blocks_per_stripe).min(self.last_stripe());
+            let number = (block / self.stripe_length).min(self.last_stripe());
             // A stripe that stays busy keeps its block out of use: rarer than a stopped thread, and harmless.
             if let Some(mut stripe) = self.stripes[number as usize].0.lock_bounded() {
                 stripe.free.push(block);

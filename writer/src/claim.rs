@@ -41,14 +41,19 @@ impl Claims {
 
     /// Gives the lane another segment and seals the one it has. Without one to give, the lane keeps its own.
     #[cold]
-    pub(crate) fn claim(&self, storage: &Storage, geometry: &Geometry, lane: &mut Lane) -> Result<(), Refusal> {
+    pub(crate) fn claim(
+        &self,
+        storage: &Storage,
+        geometry: &Geometry,
+        lane: &mut Lane,
+    ) -> Result<(), Refusal> {
         let mut state = self.state.lock_bounded().ok_or(Refusal::Lost(Counter::Busy))?;
         let own = lane.segment.map(|segment| Sealed {
             segment,
             generation: lane.generation,
             records: lane.records,
         });
-        let backed = match self.claim_fresh(&mut state, storage, geometry) {
+        let backed = match Self::claim_fresh(&mut state, storage, geometry) {
             Ok(Some(segment)) => {
                 state.sealed.extend(own);
                 start(storage.mapping(), geometry, lane, Sealed { segment, generation: 0, records: 0 });
@@ -71,7 +76,6 @@ impl Claims {
 
     /// The next segment that was never used, backed by space; `None`: there is none left.
     fn claim_fresh(
-        &self,
         state: &mut State,
         storage: &Storage,
         geometry: &Geometry,
@@ -120,7 +124,8 @@ fn is_delivered(mapping: &Mapping, geometry: &Geometry, sealed: &Sealed) -> bool
 fn start(mapping: &Mapping, geometry: &Geometry, lane: &mut Lane, old: Sealed) {
     let word = |field| mapping.word(geometry.entry(old.segment, field));
     // SYNC ACK: after this no acknowledgement of the old generation can succeed, so the count is final.
-    let closed = word(offset_of!(SegmentEntry, acknowledged)).fetch_or(Acknowledged::CLOSED_BIT, Ordering::AcqRel);
+    let closed =
+        word(offset_of!(SegmentEntry, acknowledged)).fetch_or(Acknowledged::CLOSED_BIT, Ordering::AcqRel);
     let acknowledged = Acknowledged::unpack(closed);
     let delivered =
         if acknowledged.generation == old.generation { acknowledged.records.min(old.records) } else { 0 };

@@ -23,7 +23,8 @@ pub(crate) fn random_bytes() -> [u8; 16] {
     let mut bytes = [0; 16];
     let filled = std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
     if filled.is_err() {
-        let word = u128::from(realtime_nanos()) << 64 | u128::from(monotonic_nanos()) ^ u128::from(std::process::id()) << 40;
+        let word = u128::from(realtime_nanos()) << 64
+            | u128::from(monotonic_nanos()) ^ u128::from(std::process::id()) << 40;
         bytes = word.to_le_bytes();
     }
     bytes

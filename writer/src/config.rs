@@ -29,7 +29,7 @@ pub struct Config {
     pub dictionary_size: u64,
     /// What happens when every segment of a pool is in use. Default: overwrite the oldest.
     pub overflow: Overflow,
-    /// Most series of a metric stream, its overflow series included, 2 at least. Default 2,000 (OTel SDK).
+    /// Most series of a metric stream, its overflow series included, 2 at least. Default 2,000, as the metrics SDK specification has it.
     pub cardinality_limit: u32,
     /// Whether records carry a CRC32C. Default: yes.
     pub crc: bool,
@@ -83,7 +83,10 @@ impl Config {
         let segments = u64::from(MAX_SEGMENT_COUNT);
         within("segment_size", self.segment_size.into(), MIN_SEGMENT_SIZE.into(), MAX_SEGMENT_SIZE.into())?;
         if !self.segment_size.is_multiple_of(4096) {
-            return Err(Error::invalid("segment_size", format!("{} is not a multiple of 4096", self.segment_size)));
+            return Err(Error::invalid(
+                "segment_size",
+                format!("{} is not a multiple of 4096", self.segment_size),
+            ));
         }
         within("span_segments", self.span_segments.into(), 2, segments)?;
         within("event_segments", self.event_segments.into(), 2, segments)?;

@@ -12,8 +12,8 @@ use crate::telemetry::{
     StringRef,
 };
 use otlp_mmap_format::{
-    Counter, EntryKind, ItemTag, MEASUREMENT_FLAG_DOUBLE, MEASUREMENT_FLAG_RAW, MeasurementBody, MetricStreamBody,
-    RecordHeader, RecordType, ScopeBody, Signal,
+    Aggregation as Kind, Counter, EntryKind, ItemHeader, ItemTag, MEASUREMENT_FLAG_DOUBLE,
+    MEASUREMENT_FLAG_RAW, MeasurementBody, MetricStreamBody, RecordHeader, RecordType, ScopeBody, Signal,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -94,7 +94,8 @@ impl Recorder {
             scratch.extend_from_slice(stream_body(scope, &stream.aggregation).as_bytes());
             encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
                 encoder.text(ItemTag::Name, stream.name);
-                for (tag, text) in [(ItemTag::Description, stream.description), (ItemTag::Unit, stream.unit)] {
+                for (tag, text) in [(ItemTag::Description, stream.description), (ItemTag::Unit, stream.unit)]
+                {
                     if !text.is_empty() {
                         encoder.text(tag, text);
                     }
@@ -206,18 +207,16 @@ fn stream_body(scope: ScopeRef, aggregation: &Aggregation<'_>) -> MetricStreamBo
     let mut body = MetricStreamBody::new_zeroed();
     body.scope_ref.set(scope.0);
     let (kind, temporality) = match *aggregation {
-        Aggregation::Gauge => (otlp_mmap_format::Aggregation::Gauge, 0),
+        Aggregation::Gauge => (Kind::Gauge, 0),
         Aggregation::Sum { temporality, is_monotonic } => {
             body.is_monotonic.set(is_monotonic.into());
-            (otlp_mmap_format::Aggregation::Sum, temporality as u32)
+            (Kind::Sum, temporality as u32)
         }
-        Aggregation::Histogram { temporality, .. } => {
-            (otlp_mmap_format::Aggregation::Histogram, temporality as u32)
-        }
+        Aggregation::Histogram { temporality, .. } => (Kind::Histogram, temporality as u32),
         Aggregation::ExponentialHistogram { temporality, max_buckets, max_scale } => {
             body.max_buckets.set(max_buckets);
             body.max_scale.set(max_scale);
-            (otlp_mmap_format::Aggregation::ExponentialHistogram, temporality as u32)
+            (Kind::ExponentialHistogram, temporality as u32)
         }
     };
     body.aggregation.set(kind.code());
@@ -227,9 +226,10 @@ fn stream_body(scope: ScopeRef, aggregation: &Aggregation<'_>) -> MetricStreamBo
 
 /// Appends the `Boundaries` item: at most 16,384 doubles, so its length fits.
 fn append_boundaries(bytes: &mut Vec<u8>, boundaries: &[f64]) {
-    let length = otlp_mmap_format::ItemHeader::SIZE + boundaries.len() * 8;
-    let header =
-        otlp_mmap_format::ItemHeader::new(ItemTag::Boundaries.code(), u32::try_from(length).unwrap_or(0), 0);
+    let length = ItemHeader::SIZE + boundaries.len() * 8;
+    let header = ItemHeader::new(ItemTag::Boundaries.code(), u32::try_from(length).unwrap_or(0), 0);
     bytes.extend_from_slice(header.as_bytes());
-    boundaries.iter().for_each(|boundary| bytes.extend_from_slice(&boundary.to_le_bytes()));
+    for boundary in boundaries {
+        bytes.extend_from_slice(&boundary.to_le_bytes());
+    }
 }

@@ -40,7 +40,13 @@ pub(crate) struct Dictionary {
 
 impl Dictionary {
     /// The dictionary of a new recording. Nothing is in it but what `copied` bytes already stand there.
-    pub(crate) fn new(storage: Arc<Storage>, base: usize, length: usize, seed: u64, copied: usize) -> Result<Self, Error> {
+    pub(crate) fn new(
+        storage: Arc<Storage>,
+        base: usize,
+        length: usize,
+        seed: u64,
+        copied: usize,
+    ) -> Result<Self, Error> {
         let slots = (length / 32).next_power_of_two();
         let used = copied.max(DictionaryHeader::SIZE);
         let no_memory = |_| Error::invalid("dictionary_size", "no memory for its index");
@@ -171,7 +177,11 @@ impl Dictionary {
     pub(crate) fn payload(&self, reference: u32) -> Vec<u8> {
         let at = self.base + reference as usize * 8;
         let mut payload = Vec::new();
-        self.mapping().load_bytes(at + EntryHeader::SIZE, self.entry_length(at) - EntryHeader::SIZE, &mut payload);
+        self.mapping().load_bytes(
+            at + EntryHeader::SIZE,
+            self.entry_length(at) - EntryHeader::SIZE,
+            &mut payload,
+        );
         payload
     }
 

@@ -7,9 +7,7 @@
 use crate::dictionary::Dictionary;
 use crate::error::Error;
 use crate::telemetry::{Key, KeyValue, StringRef, Text, Value};
-use otlp_mmap_format::{
-    EntryKind, ITEM_TRUNCATED, ItemHeader, ItemTag, MAX_VALUE_DEPTH, ValueType,
-};
+use otlp_mmap_format::{EntryKind, ITEM_TRUNCATED, ItemHeader, ItemTag, MAX_VALUE_DEPTH, ValueType};
 use zerocopy::IntoBytes;
 
 /// Encodes attributes into a record. Handed to [`crate::Attributes::encode`].
@@ -69,7 +67,7 @@ impl<'a> Encoder<'a> {
     /// A text; cut at a character boundary if it is too long.
     #[inline]
     pub fn string(&mut self, key: Key<'_>, text: &str) -> Result<(), Error> {
-        let kept = floor_char_boundary(text, self.cap);
+        let kept = text.floor_char_boundary(self.cap);
         self.sized(key, ValueType::String, &text.as_bytes()[..kept], kept < text.len())
     }
 
@@ -188,14 +186,14 @@ impl<'a> Encoder<'a> {
     fn key<'k>(&mut self, key: Key<'k>) -> Result<(u32, Option<&'k str>), Error> {
         match key {
             Key::None if self.keyless => Ok((0, None)),
-            Key::Str(key) if !self.keyless && !key.is_empty() => match self.dictionary.intern(key) {
-                Some(reference) => Ok((reference, None)),
-                None => {
-                    let kept = floor_char_boundary(key, MAX_INLINE_KEY);
-                    self.truncated |= kept < key.len();
-                    Ok((0, Some(&key[..kept])))
+            Key::Str(key) if !self.keyless && !key.is_empty() => {
+                if let Some(reference) = self.dictionary.intern(key) {
+                    return Ok((reference, None));
                 }
-            },
+                let kept = key.floor_char_boundary(MAX_INLINE_KEY);
+                self.truncated |= kept < key.len();
+                Ok((0, Some(&key[..kept])))
+            }
             Key::Ref(reference) if !self.keyless => Ok((self.text_ref("attributes", reference)?, None)),
             Key::None => Err(Error::invalid("attributes", "a value without a key")),
             Key::Str("") if !self.keyless => Err(Error::invalid("attributes", "an empty key")),
@@ -243,14 +241,18 @@ impl<'a> Encoder<'a> {
 
     /// Appends a text to an item's payload, cut to the cap; returns the bytes it took.
     pub(crate) fn inline_text(&mut self, begun: &mut Begun, text: &str) -> u32 {
-        let kept = floor_char_boundary(text, self.cap);
+        let kept = text.floor_char_boundary(self.cap);
         begun.cut |= kept < text.len();
         self.bytes.extend_from_slice(&text.as_bytes()[..kept]);
         u32::try_from(kept).unwrap_or(u32::MAX)
     }
 
     /// The reference of a text (0 where it is inline) and the inline text.
-    pub(crate) fn text_parts<'t>(&self, argument: &'static str, text: Text<'t>) -> Result<(u32, &'t str), Error> {
+    pub(crate) fn text_parts<'t>(
+        &self,
+        argument: &'static str,
+        text: Text<'t>,
+    ) -> Result<(u32, &'t str), Error> {
         match text {
             Text::Str(text) => Ok((0, text)),
             Text::Ref(reference) => Ok((self.text_ref(argument, reference)?, "")),
@@ -280,9 +282,3 @@ impl<'a> Encoder<'a> {
 
 /// Longest key that is kept when keys stand inline, in bytes.
 const MAX_INLINE_KEY: usize = 1024;
-
-/// The largest length up to `most` at which `text` can be cut.
-#[inline]
-fn floor_char_boundary(text: &str, most: usize) -> usize {
-    text.floor_char_boundary(most)
-}

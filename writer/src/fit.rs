@@ -104,8 +104,8 @@ mod tests {
 
     fn fit_into(room: usize, attributes: &[KeyValue<'_>]) -> (Option<Fit>, usize) {
         let mut bytes = vec![7; 16];
-        let fit =
-            encode_fitting(&mut bytes, room, &dictionary(), &mut |encoder| attributes.encode(encoder)).unwrap();
+        let fit = encode_fitting(&mut bytes, room, &dictionary(), &mut |encoder| attributes.encode(encoder))
+            .unwrap();
         assert_eq!(bytes[..16], [7; 16]);
         (fit, bytes.len() - 16)
     }

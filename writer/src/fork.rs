@@ -42,7 +42,8 @@ fn map_guard() -> &'static AtomicU64 {
     const LENGTH: usize = 4096;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: a new anonymous mapping, wherever the kernel likes; nothing else uses it.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), LENGTH, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    let page =
+        unsafe { libc::mmap(std::ptr::null_mut(), LENGTH, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
     if page == libc::MAP_FAILED {
         // Without the page the handler alone tells a child; it clears this word instead.
         return Box::leak(Box::new(AtomicU64::new(0)));
@@ -77,7 +78,8 @@ impl DescriptorSlot {
     pub(crate) fn register(descriptor: RawFd) -> Self {
         guard();
         let entry = descriptor.cast_unsigned() + 1;
-        let free = |slot: &AtomicU32| slot.compare_exchange(0, entry, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        let free =
+            |slot: &AtomicU32| slot.compare_exchange(0, entry, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         Self(OPEN.iter().position(free))
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::config::{Config, Overflow};
 use otlp_mmap_format::{
-    BLOCK_SIZE, COUNTER_SLOTS, HEADER_SIZE, OverflowPolicy, PAGE_SIZE, SectionEntry, SectionKind, SegmentEntry, Signal,
+    BLOCK_SIZE, COUNTER_SLOTS, HEADER_SIZE, OverflowPolicy, PAGE_SIZE, SectionEntry, SectionKind,
+    SegmentEntry, Signal,
 };
 use zerocopy::FromZeros;
 
@@ -57,7 +58,8 @@ impl Layout {
     fn add_bytes(&mut self, kind: SectionKind, length: u64) {
         // At most 1 GiB by `Config::check`.
         let length = usize::try_from(length).unwrap_or(0).next_multiple_of(PAGE_SIZE);
-        let section = Section { kind, signal: None, offset: self.file_size, length, entry_size: 0, entry_count: 0 };
+        let section =
+            Section { kind, signal: None, offset: self.file_size, length, entry_size: 0, entry_count: 0 };
         self.sections.push(section);
         self.file_size += length;
     }

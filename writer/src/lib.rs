@@ -63,8 +63,8 @@ pub use encode::Encoder;
 pub use error::Error;
 pub use otlp_mmap_format::{Counter, Signal};
 pub use telemetry::{
-    Aggregation, AnyValue, Attributes, Event, Key, KeyValue, Link, MetricRef, MetricStream, Number, ResourceRef,
-    ScopeRef, SeriesRef, SpanContext, SpanEvent, SpanKind, SpanRef, SpanStart, StatusCode, StringRef, Temporality,
-    Text, Value,
+    Aggregation, AnyValue, Attributes, Event, Key, KeyValue, Link, MetricRef, MetricStream, Number,
+    ResourceRef, ScopeRef, SeriesRef, SpanContext, SpanEvent, SpanKind, SpanRef, SpanStart, StatusCode,
+    StringRef, Temporality, Text, Value,
 };
 pub use writer::Writer;

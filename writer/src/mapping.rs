@@ -23,7 +23,6 @@ impl Mapping {
     /// Maps `length` bytes of `file`, which must be that long at least.
     pub(crate) fn new(file: &File, length: usize) -> io::Result<Self> {
         let map = MmapOptions::new().len(length).map_raw(file)?;
-        debug_assert!(map.as_ptr().cast::<u64>().is_aligned());
         Ok(Self { words: map.len() / 8, map })
     }
 
@@ -37,12 +36,18 @@ impl Mapping {
     #[inline]
     fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
         let first = offset / 8;
-        assert!(offset.is_multiple_of(8) && count <= self.words && first <= self.words - count, "offset in the mapping");
+        assert!(
+            offset.is_multiple_of(8) && count <= self.words && first <= self.words - count,
+            "offset in the mapping"
+        );
         // SAFETY: a mapping starts at a page boundary, so words at multiples of 8 are aligned; `first + count`
         // words lie inside it by the assertion; it lives as long as `self`; memory of atomics may be shared,
         // in this process every access goes through these atomics, and other processes change only the
         // acknowledgement words (SPEC "Security": the file belongs to one user).
-        unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>().add(first), count) }
+        #[allow(clippy::cast_ptr_alignment)]
+        unsafe {
+            std::slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>().add(first), count)
+        }
     }
 
     /// Stores `bytes` from `offset` (a multiple of 8) on; the last word is filled up with zeros.
@@ -76,8 +81,10 @@ impl Mapping {
     pub(crate) fn equals(&self, offset: usize, bytes: &[u8]) -> bool {
         let words = self.words(offset, bytes.len().div_ceil(8));
         let (chunks, tail) = bytes.as_chunks::<8>();
-        let same =
-            words.iter().zip(chunks).all(|(word, chunk)| word.load(Ordering::Relaxed) == u64::from_le_bytes(*chunk));
+        let same = words
+            .iter()
+            .zip(chunks)
+            .all(|(word, chunk)| word.load(Ordering::Relaxed) == u64::from_le_bytes(*chunk));
         let mut last = [0; 8];
         last[..tail.len()].copy_from_slice(tail);
         same && (tail.is_empty()

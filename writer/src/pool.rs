@@ -12,7 +12,7 @@ use crate::claim::Claims;
 use crate::mapping::Mapping;
 use crate::storage::Storage;
 use crate::sync::{AtomicU32, CachePadded, Ordering, TryLock, fence};
-use otlp_mmap_format::{Committed, Counter, RecordHeader, RecordType, SegmentEntry, Signal, record_check};
+use otlp_mmap_format::{Committed, Counter, RecordHeader, RecordType, SegmentEntry, record_check};
 use std::cell::Cell;
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -37,7 +37,6 @@ pub(crate) struct Pool {
 /// Where a pool lies in the file.
 #[derive(Clone, Copy)]
 pub(crate) struct Geometry {
-    pub(crate) signal: Signal,
     /// Start of the segment table in bytes.
     pub(crate) table: usize,
     /// Start of the first segment in bytes.
@@ -89,7 +88,13 @@ pub(crate) enum Refusal {
 }
 
 impl Pool {
-    pub(crate) fn new(storage: Arc<Storage>, geometry: Geometry, key: u64, crc: bool, claims: Claims) -> Self {
+    pub(crate) fn new(
+        storage: Arc<Storage>,
+        geometry: Geometry,
+        key: u64,
+        crc: bool,
+        claims: Claims,
+    ) -> Self {
         let lanes = (geometry.segment_count / 2).clamp(1, MAX_LANES);
         let lanes = (0..lanes).map(|_| CachePadded(TryLock::new(Lane::default()))).collect();
         Self { storage, geometry, key, crc, lanes, claims }
@@ -155,7 +160,14 @@ impl Pool {
         header.flags.set(heading.flags);
         header.generation.set(lane.generation);
         header.index.set(lane.records);
-        header.check.set(record_check(self.key, length, record_type, heading.flags, lane.generation, lane.records));
+        header.check.set(record_check(
+            self.key,
+            length,
+            record_type,
+            heading.flags,
+            lane.generation,
+            lane.records,
+        ));
         header.time_unix_nano.set(heading.time_unix_nano);
         bytes[..RecordHeader::SIZE].copy_from_slice(header.as_bytes());
         if self.crc {

@@ -15,8 +15,8 @@ use crate::spans::{ActiveSpans, Appended, append_dropped};
 use crate::sync::Ordering;
 use crate::telemetry::{Attributes, Event, Link, SpanEvent, SpanRef, SpanStart, StatusCode};
 use otlp_mmap_format::{
-    Counter, EntryKind, EventBody, ItemHeader, ItemTag, LinkBody, RECORD_FLAG_TRUNCATED, RecordHeader, RecordType,
-    Signal, SpanBody, SpanEventBody, StatusBody,
+    Counter, EntryKind, EventBody, ItemHeader, ItemTag, LinkBody, RECORD_FLAG_TRUNCATED, RecordHeader,
+    RecordType, Signal, SpanBody, SpanEventBody, StatusBody,
 };
 use std::time::{Duration, Instant};
 use zerocopy::{FromZeros, IntoBytes};
@@ -91,9 +91,12 @@ impl Recorder {
 
     /// Sets attributes of a span in flight.
     pub(crate) fn set_attributes(&self, span: SpanRef, attributes: &dyn Attributes) -> Result<(), Error> {
-        self.append_items(span, self.item_room(), |fit| [fit.map_or(0, |fit| fit.dropped), 0, 0], &mut |encoder| {
-            attributes.encode(encoder)
-        })
+        self.append_items(
+            span,
+            self.item_room(),
+            |fit| [fit.map_or(0, |fit| fit.dropped), 0, 0],
+            &mut |encoder| attributes.encode(encoder),
+        )
     }
 
     /// Adds an event to a span in flight.

@@ -7,7 +7,7 @@ use crate::claim::Claims;
 use crate::clock;
 use crate::config::{Config, Overflow};
 use crate::dictionary::Dictionary;
-use crate::error::Error;
+use crate::error::{Error, hex};
 use crate::fork;
 use crate::layout::Layout;
 use crate::metrics::Metrics;
@@ -17,8 +17,9 @@ use crate::spans::ActiveSpans;
 use crate::storage::Storage;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use otlp_mmap_format::{
-    BANNER, BYTE_ORDER, CellsHeader, Counter, DictionaryHeader, FileState, HEADER_CRC_OFFSET, Header, HeaderState,
-    MAGIC, SECTIONS_OFFSET, STATE_OFFSET, SectionKind, Signal, VERSION_MAJOR, VERSION_MINOR, counter_index,
+    BANNER, BYTE_ORDER, CellsHeader, Counter, DictionaryHeader, FileState, HEADER_CRC_OFFSET, Header,
+    HeaderState, MAGIC, SECTIONS_OFFSET, STATE_OFFSET, SectionKind, Signal, VERSION_MAJOR, VERSION_MINOR,
+    counter_index,
 };
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
@@ -131,8 +132,7 @@ impl Recorder {
     fn start_sections(&self, copied: usize) -> Result<(), Error> {
         let dictionary = self.layout.section(SectionKind::Dictionary, None);
         let cells = self.layout.section(SectionKind::MetricCells, None);
-        for (section, used) in
-            [(dictionary, copied.max(DictionaryHeader::SIZE)), (cells, CellsHeader::SIZE)]
+        for (section, used) in [(dictionary, copied.max(DictionaryHeader::SIZE)), (cells, CellsHeader::SIZE)]
         {
             self.back(section.offset, used)?;
             self.storage.mapping().word(section.offset).store(used as u64, Ordering::Release);
@@ -190,7 +190,6 @@ fn geometry(layout: &Layout, signal: Signal) -> Geometry {
     let table = layout.section(SectionKind::SegmentTable, Some(signal));
     let segments = layout.section(SectionKind::Segments, Some(signal));
     Geometry {
-        signal,
         table: table.offset,
         segments: segments.offset,
         segment_size: segments.entry_size,
@@ -266,7 +265,7 @@ fn write_header(
 /// process that was given a file names its own after it, in the same directory.
 fn recording_path(config: &Config, is_child: bool, file_id: [u8; 16]) -> PathBuf {
     let pid = std::process::id();
-    let id: String = file_id[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hex(&file_id[..8]);
     if config.path.is_dir() {
         return config.path.join(format!("{}.{pid}.{id}.otlpmm", service_name(config)));
     }
@@ -282,10 +281,10 @@ fn service_name(config: &Config) -> String {
     let from_environment = || std::env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty());
     let from_program = || std::fs::read_to_string("/proc/self/comm").ok();
     let name = config.service_name.clone().or_else(from_environment).or_else(from_program);
-    let safe = |character: char| if character.is_ascii_alphanumeric() { character } else { '_' };
-    let name: String = name.unwrap_or_default().trim().chars().take(64).map(|character| match character {
-        '-' | '_' => character,
-        _ => safe(character),
-    }).collect();
+    let safe = |character: char| match character {
+        '-' | '0'..='9' | 'A'..='Z' | 'a'..='z' => character,
+        _ => '_',
+    };
+    let name: String = name.unwrap_or_default().trim().chars().take(64).map(safe).collect();
     if name.is_empty() { "unknown_service".to_owned() } else { name }
 }

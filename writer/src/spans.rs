@@ -74,7 +74,12 @@ impl ActiveSpans {
 
     /// Starts a span with its first content; the flag says whether it spilled.
     #[inline]
-    pub(crate) fn start(&self, content: &[u8], truncated: bool, dropped: u32) -> Result<(SpanRef, bool), Error> {
+    pub(crate) fn start(
+        &self,
+        content: &[u8],
+        truncated: bool,
+        dropped: u32,
+    ) -> Result<(SpanRef, bool), Error> {
         let Some(chain) = self.blocks.take(content.len()) else {
             return self.start_spilled(content, truncated, dropped).map(|span| (span, true));
         };

@@ -58,7 +58,8 @@ impl Storage {
             return Err(io("lock a recording in")(io::ErrorKind::WouldBlock.into()));
         }
         let mapping = Mapping::new(&file, size).map_err(io("map a recording in"))?;
-        let descriptors = [DescriptorSlot::register(file.as_raw_fd()), DescriptorSlot::register(lock.as_raw_fd())];
+        let descriptors =
+            [DescriptorSlot::register(file.as_raw_fd()), DescriptorSlot::register(lock.as_raw_fd())];
         Ok(Self { mapping, file, lock, temporary, _descriptors: descriptors })
     }
 
@@ -70,7 +71,9 @@ impl Storage {
     pub(crate) fn publish(&self, path: &Path) -> Result<(), Error> {
         let result = match &self.temporary {
             None => link_descriptor(&self.file, path),
-            Some(temporary) => std::fs::hard_link(temporary, path).and_then(|()| std::fs::remove_file(temporary)),
+            Some(temporary) => {
+                std::fs::hard_link(temporary, path).and_then(|()| std::fs::remove_file(temporary))
+            }
         };
         result.map_err(|source| Error::Io { what: "create", path: path.to_owned(), source })
     }
@@ -124,7 +127,9 @@ fn open_unnamed(directory: &Path) -> io::Result<(File, Option<PathBuf>)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(MODE);
     match options.clone().custom_flags(libc::O_TMPFILE).open(directory) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) => {
+        Err(error)
+            if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) =>
+        {
             let name = format!(".otlp-mmap.{}.{:016x}.tmp", std::process::id(), crate::clock::random_u64());
             let path = directory.join(name);
             let file = options.create_new(true).open(&path)?;
@@ -217,4 +222,3 @@ fn is_locked(file: &File, byte: u64) -> bool {
     let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut range) };
     result == 0 && i32::from(range.l_type) != libc::F_UNLCK
 }
-

@@ -123,8 +123,8 @@ impl Writer {
         context: Option<&SpanContext>,
     ) -> Result<(), Error> {
         let recorder = self.recorder()?;
-        let recorded = recorder.record_measurement(metric, attributes, time_unix_nano, value, context);
-        recorder.counted(Signal::Measurements, recorded)
+        let outcome = recorder.record_measurement(metric, attributes, time_unix_nano, value, context);
+        recorder.counted(Signal::Measurements, outcome)
     }
 
     /// Looks a series up once, for [`Self::record_bound`].
@@ -137,9 +137,9 @@ impl Writer {
     #[inline]
     pub fn record_bound(&self, series: SeriesRef, time_unix_nano: u64, value: Number) -> Result<(), Error> {
         let recorder = self.recorder()?;
-        let recorded =
+        let outcome =
             recorder.check_open().and_then(|()| recorder.record_in(series, time_unix_nano, value, None));
-        recorder.counted(Signal::Measurements, recorded)
+        recorder.counted(Signal::Measurements, outcome)
     }
 
     /// Records an event: an OTLP log record.
@@ -294,7 +294,9 @@ impl Shared {
             let opening = self.opening.load(Ordering::Relaxed);
             // A token of another process is the parent's, copied while one of its threads was at it.
             let free = opening != token;
-            if free && self.opening.compare_exchange(opening, token, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            if free
+                && self.opening.compare_exchange(opening, token, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            {
                 return self.replace(parent);
             }
             std::thread::sleep(Duration::from_micros(100));
