@@ -1,29 +1,72 @@
-//! The exporter's part.
+//! The exporter's part: one lock, and acknowledgements by compare-and-swap (SPEC "Acknowledgement").
+//!
+//! The only module with unsafe code, and the only one that maps a file or writes to it. What it maps are the three
+//! segment tables; of those it touches one word in each entry, by atomic operations alone. A file that is cut short
+//! under a mapping raises `SIGBUS`; an exporter attaches to recordings of its own deployment, whose writer never
+//! changes the size of a file.
+#![allow(unsafe_code)]
 
+use std::fs::OpenOptions;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use otlp_mmap_format::Signal;
+use memmap2::{MmapOptions, MmapRaw};
+use otlp_mmap_format::{Acknowledged, EXPORTER_LOCK_BYTE, SegmentEntry, Signal};
 
+use crate::bytes::len;
+use crate::header::Pool;
+use crate::source::Source;
 use crate::{Error, Recording};
 
-/// The one exporter of a recording.
+/// The one exporter of a recording, as long as it lives.
 #[derive(Debug)]
-pub struct Exporter {}
+pub struct Exporter {
+    recording: Recording,
+    /// Tables of spans, events, measurements.
+    tables: [Table; 3],
+    /// Holds the lock. Not the file that is mapped: a mapping would keep the lock alive.
+    _lock: Source,
+}
+
+/// A mapped segment table.
+#[derive(Debug)]
+struct Table {
+    map: MmapRaw,
+    /// Entries in the mapping; all of them lie within it.
+    count: u32,
+}
 
 impl Exporter {
     /// Attaches to the recording at `path` as its exporter.
+    ///
+    /// # Errors
+    /// [`Error::ExporterAttached`] if it has one; [`Error::Io`] if the file cannot be opened for writing, locked
+    /// or mapped; any error of [`Recording::open`].
     pub fn attach(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let _ = path;
-        todo!()
+        let path = path.as_ref();
+        let recording = Recording::open(path)?;
+        let lock = open_for_writing(path)?;
+        if !lock.lock(EXPORTER_LOCK_BYTE)? {
+            return Err(Error::ExporterAttached { path: path.to_owned(), offset: EXPORTER_LOCK_BYTE });
+        }
+        let mapped = open_for_writing(path)?;
+        let [spans, events, measurements] = &recording.header().pools;
+        let tables =
+            [Table::map(&mapped, spans)?, Table::map(&mapped, events)?, Table::map(&mapped, measurements)?];
+        Ok(Self { recording, tables, _lock: lock })
     }
 
     /// The recording.
     pub fn recording(&self) -> &Recording {
-        todo!()
+        &self.recording
     }
 
-    /// Acknowledges that the first `records` records of generation `generation` of segment `slot` were
-    /// delivered. `false`: the writer has recycled the segment; the rest counts as overwritten.
+    /// Acknowledges that every record of generation `generation` of segment `slot` with an index below `records`
+    /// was delivered or given up. Never takes an acknowledgement back. `false`: the writer has recycled the
+    /// segment meanwhile, and counts as overwritten what was not acknowledged before.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if `slot` names no segment or `records` is 2^31 or more.
     pub fn acknowledge(
         &self,
         signal: Signal,
@@ -31,7 +74,89 @@ impl Exporter {
         generation: u32,
         records: u32,
     ) -> Result<bool, Error> {
-        let _ = (signal, slot, generation, records);
-        todo!()
+        let [spans, events, measurements] = &self.tables;
+        let table = match signal {
+            Signal::Spans => spans,
+            Signal::Events => events,
+            Signal::Measurements => measurements,
+        };
+        let limit = u64::from(table.count);
+        let word = table.acknowledged(slot).ok_or(Error::OutOfRange {
+            argument: "slot",
+            limit,
+            found: slot.into(),
+        })?;
+        if u64::from(records) >= Acknowledged::CLOSED_BIT {
+            let limit = Acknowledged::CLOSED_BIT;
+            return Err(Error::OutOfRange { argument: "records", limit, found: records.into() });
+        }
+        Ok(advance(word, generation, records))
     }
+}
+
+impl Table {
+    fn map(file: &Source, pool: &Pool) -> Result<Self, Error> {
+        let count = pool.table.entry_count;
+        let length = len(u64::from(count)).saturating_mul(SegmentEntry::SIZE).max(SegmentEntry::SIZE);
+        let end = pool.table.offset.saturating_add(crate::bytes::size(length));
+        let found = file.length()?;
+        if end > found {
+            return Err(Error::TooShort { what: "a segment table", expected: end, found });
+        }
+        let map = MmapOptions::new().offset(pool.table.offset).len(length).map_raw(file.file());
+        Ok(Self { map: map.map_err(|e| file.io("cannot map", e))?, count })
+    }
+
+    /// The word that holds the acknowledgements of segment `slot`.
+    fn acknowledged(&self, slot: u32) -> Option<&AtomicU64> {
+        if slot >= self.count {
+            return None;
+        }
+        let field = SegmentEntry::FIELDS.iter().find(|field| field.name == "acknowledged")?;
+        let at = len(u64::from(slot)).checked_mul(SegmentEntry::SIZE)?.checked_add(field.offset)?;
+        let end = at.checked_add(size_of::<AtomicU64>())?;
+        if end > self.map.len() {
+            return None;
+        }
+        // SAFETY: `at` and the 8 bytes from it lie within the mapping (checked above), so that the addition stays
+        // within one allocation.
+        let byte = unsafe { self.map.as_mut_ptr().add(at) };
+        // A mapping starts at a page boundary, and `at` is a multiple of 64 plus 8.
+        #[allow(clippy::cast_ptr_alignment)]
+        let word = byte.cast::<u64>();
+        // SAFETY: `word` is valid for reads and writes as long as the mapping, which `self` owns and the returned
+        // reference borrows; it is aligned (above); and every access to this word, in this process and in the
+        // writer's, is an atomic one of 8 bytes (SPEC "Memory ordering").
+        Some(unsafe { AtomicU64::from_ptr(word) })
+    }
+}
+
+/// Moves the acknowledgement of `generation` forward to `records`, unless the writer has closed it. SYNC ACK.
+fn advance(word: &AtomicU64, generation: u32, records: u32) -> bool {
+    let new = Acknowledged { generation, closed: false, records }.pack().to_le();
+    let mut found = word.load(Ordering::Acquire);
+    loop {
+        let present = Acknowledged::unpack(u64::from_le(found));
+        if present.generation != generation || present.closed {
+            return false;
+        }
+        if present.records >= records {
+            return true;
+        }
+        // Release: what was delivered happened before the writer may reuse the segment.
+        match word.compare_exchange_weak(found, new, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return true,
+            Err(changed) => found = changed,
+        }
+    }
+}
+
+fn open_for_writing(path: &Path) -> Result<Source, Error> {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    let file = opened.map_err(|e| Error::Io {
+        what: "cannot open for writing",
+        path: path.to_owned(),
+        source: e,
+    })?;
+    Ok(Source::new(file, path))
 }

@@ -4,6 +4,8 @@
 //! done with it; a [`Header`] that exists has sections that lie within the file, are aligned, do not overlap, and
 //! have room for their entries.
 
+use std::fmt::Display;
+
 use otlp_mmap_format::{
     self as format, ActiveBlock, BYTE_ORDER, COUNTER_SLOTS, CellsHeader, DictionaryHeader, HEADER_CRC_OFFSET,
     HEADER_SIZE, MAGIC, MAX_SECTIONS, MAX_SEGMENT_COUNT, MAX_SEGMENT_SIZE, MIN_SEGMENT_SIZE, OverflowPolicy,
@@ -100,8 +102,7 @@ impl Header {
 
     /// Key of every record check: the first 8 bytes of `file_id`.
     pub fn record_key(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.file_id;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        self.file_id.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 }
 
@@ -309,7 +310,7 @@ impl Placed {
         }
     }
 
-    fn broken(&self, field: &'static str, expected: impl Into<String>, found: impl ToString) -> Error {
+    fn broken(&self, field: &'static str, expected: impl Into<String>, found: impl Display) -> Error {
         let of_field = SectionEntry::FIELDS.iter().find(|f| f.name == field).map_or(0, |f| f.offset);
         broken(field, self.at + size(of_field), expected, found)
     }
@@ -395,6 +396,6 @@ fn field_offset(field: &str) -> u64 {
     format::Header::FIELDS.iter().find(|f| f.name == field).map_or(0, |f| size(f.offset))
 }
 
-fn broken(field: &'static str, offset: u64, expected: impl Into<String>, found: impl ToString) -> Error {
+fn broken(field: &'static str, offset: u64, expected: impl Into<String>, found: impl Display) -> Error {
     Error::Header { field, offset, expected: expected.into(), found: found.to_string() }
 }

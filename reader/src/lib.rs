@@ -24,16 +24,27 @@
 )]
 
 mod acknowledge;
+mod active;
+mod attributes;
 mod bytes;
+mod cells;
+mod decode;
+mod definition;
+mod dictionary;
 mod directory;
 mod error;
 mod header;
+mod items;
 mod losses;
 pub mod model;
 mod observer;
 pub mod otlp;
+mod pool;
 mod recording;
 mod report;
+mod segment;
+mod source;
+mod verify;
 
 pub use acknowledge::Exporter;
 pub use directory::{Changes, Directory, FileFault};
@@ -42,5 +53,5 @@ pub use header::{Header, Pool, Section};
 pub use losses::{Fill, Losses, PoolFill, SignalLosses, Usage};
 pub use observer::{Batch, Observer, Progress};
 pub use otlp_mmap_format::{Counter, OverflowPolicy, Signal};
-pub use recording::{Liveness, Recording, Snapshot};
+pub use recording::{Liveness, MAX_EXEMPLARS, Recording, Snapshot, attach_exemplars};
 pub use report::{Fault, MAX_FAULTS, Readable, Report, Rule};

@@ -1,6 +1,12 @@
 //! What a recording lost, and how full it is (SPEC "Counters", "Segment table").
 
-use otlp_mmap_format::{Counter, Signal};
+use otlp_mmap_format::{COUNTER_SLOTS, Committed, Counter, Signal, counter_index};
+
+use crate::active::{self, Head};
+use crate::header::Pool;
+use crate::pool::{Cursor, of_generation, read_table};
+use crate::recording::Inner;
+use crate::{Error, Report, Rule, cells, dictionary};
 
 /// Exact losses of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,4 +93,79 @@ pub struct Usage {
     pub used: u64,
     /// Room there is.
     pub total: u64,
+}
+
+/// Reads every counter and base word.
+pub(crate) fn losses(inner: &Inner) -> Result<Losses, Error> {
+    let counters = counters(inner)?;
+    let trusted = inner.trusts_committed();
+    let mut report = Report::default();
+    let signals = inner.header.pools.each_ref().map(|pool| {
+        let (recorded, overwritten) = records(inner, pool, trusted, &mut report);
+        let of = |counter: Counter| counters.get(counter_index(pool.signal, counter)).copied().unwrap_or(0);
+        let counters = Counter::ALL.iter().map(|&(counter, _)| (counter, of(counter))).collect();
+        SignalLosses { signal: pool.signal, recorded, overwritten, counters }
+    });
+    let unreadable = report.faults.into_iter().find(|fault| fault.rule == Rule::Unreadable);
+    match unreadable {
+        None => Ok(Losses { signals }),
+        Some(fault) => Err(inner.source.io("cannot read", std::io::Error::other(fault.to_string()))),
+    }
+}
+
+fn counters(inner: &Inner) -> Result<Vec<u64>, Error> {
+    let wanted = Signal::ALL.len() * COUNTER_SLOTS * size_of::<u64>();
+    let bytes = inner.source.bytes(inner.header.counters.offset, wanted, "the counters")?;
+    let (words, _) = bytes.as_chunks::<8>();
+    Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+}
+
+/// Records ever published into a pool, and those overwritten.
+fn records(inner: &Inner, pool: &Pool, trusted: bool, report: &mut Report) -> (u64, u64) {
+    let (mut recorded, mut overwritten) = (0_u64, 0_u64);
+    for slot in 0..pool.segments.entry_count {
+        let mut cursor = Cursor::default();
+        inner.segment(pool, slot).read_new(&mut cursor, trusted, false, &mut 0, report);
+        recorded = recorded.saturating_add(cursor.accounted());
+    }
+    for entry in read_table(&inner.source, pool, report) {
+        let generation = Committed::unpack(entry.committed.get()).generation;
+        overwritten = overwritten.saturating_add(of_generation(entry.base_overwritten, generation));
+    }
+    (recorded, overwritten)
+}
+
+/// Reads how full every part is.
+pub(crate) fn fill(inner: &Inner) -> Result<Fill, Error> {
+    let mut report = Report::default();
+    let (source, header) = (&inner.source, &inner.header);
+    let dictionary = dictionary::published(&header.dictionary, source, &mut report)?;
+    let cells = cells::published(&header.metric_cells, source, &mut report)?;
+    let heads = active::heads(source, &header.active_spans, &mut report);
+    let blocks = heads.iter().map(Head::blocks).fold(0, u64::saturating_add);
+    let total = u64::from(header.active_spans.entry_count);
+    Ok(Fill {
+        pools: header.pools.each_ref().map(|pool| pool_fill(inner, pool, &mut report)),
+        dictionary: Usage { used: dictionary, total: header.dictionary.length },
+        active_blocks: Usage { used: blocks.min(total), total },
+        cells: Usage { used: cells, total: header.metric_cells.length },
+        backed_bytes: inner.state()?.backed_bytes.get(),
+    })
+}
+
+fn pool_fill(inner: &Inner, pool: &Pool, report: &mut Report) -> PoolFill {
+    let (count, size) = (u64::from(pool.segments.entry_count), u64::from(pool.segments.entry_size));
+    let mut fill = PoolFill {
+        signal: pool.signal,
+        segments: Usage { used: 0, total: count },
+        bytes: Usage { used: 0, total: count * size },
+    };
+    for entry in read_table(&inner.source, pool, report) {
+        let committed = Committed::unpack(entry.committed.get());
+        if committed.generation != 0 {
+            fill.segments.used += 1;
+            fill.bytes.used += u64::from(committed.bytes).min(size);
+        }
+    }
+    fill
 }

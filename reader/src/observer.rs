@@ -1,8 +1,17 @@
 //! Follows the records of a recording (SPEC "Observer").
+//!
+//! The observer reads only; the writer does not know of it. It keeps one cursor for each segment. What was
+//! recycled before it was read is counted exactly, from the number of records each segment ever held.
 
-use otlp_mmap_format::Signal;
+use std::sync::Arc;
 
-use crate::model::Record;
+use otlp_mmap_format::{Committed, Signal};
+
+use crate::bytes::len;
+use crate::dictionary::Resolver;
+use crate::model::{Position, Record};
+use crate::pool::{Chunk, Cursor, read_table};
+use crate::recording::Inner;
 use crate::{Error, Report};
 
 /// What one poll brought.
@@ -43,16 +52,69 @@ impl Batch {
     }
 }
 
-/// A place in a recording from which its records are read on. It starts at the oldest record present.
+/// A place in a recording from which its records are read on.
 #[derive(Debug)]
-pub struct Observer {}
+pub struct Observer {
+    inner: Arc<Inner>,
+    cursors: [Vec<Cursor>; 3],
+    trusted: bool,
+    skip_acknowledged: bool,
+}
 
 impl Observer {
+    pub(crate) fn new(inner: Arc<Inner>, skip_acknowledged: bool) -> Self {
+        let trusted = inner.trusts_committed();
+        let cursors = inner.header.pools.each_ref().map(|pool| {
+            let count = len(u64::from(pool.table.entry_count));
+            vec![Cursor::default(); count]
+        });
+        Self { inner, cursors, trusted, skip_acknowledged }
+    }
+
     /// Reads what was recorded since the last poll; never waits.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read at all. A file that was cut short gives faults instead.
+    /// None at present: a part of the file that cannot be read any more gives a [`crate::Fault`] in each poll.
     pub fn poll(&mut self) -> Result<Batch, Error> {
-        todo!()
+        let mut batch = Batch::default();
+        let inner = Arc::clone(&self.inner);
+        let mut dictionary = inner.dictionary();
+        let mut resolver = Resolver::new(&inner.source, &mut dictionary, &mut batch.report);
+        let pools = inner.header.pools.iter().zip(&mut self.cursors).zip(&mut batch.missed);
+        for ((pool, cursors), missed) in pools {
+            let table = read_table(&inner.source, pool, resolver.report);
+            for ((slot, entry), cursor) in (0..).zip(table).zip(cursors) {
+                let committed = Committed::unpack(entry.committed.get());
+                if self.trusted && !cursor.is_behind(committed) {
+                    continue;
+                }
+                let reader = inner.segment(pool, slot);
+                let skip = self.skip_acknowledged;
+                let Some(chunk) = reader.read_new(cursor, self.trusted, skip, missed, resolver.report) else {
+                    continue;
+                };
+                batch.records.extend(decode(&mut resolver, pool.signal, slot, &chunk));
+                let (generation, records) = cursor.progress();
+                batch.progress.push(Progress { signal: pool.signal, segment: slot, generation, records });
+            }
+        }
+        batch.report.count(&batch.records);
+        batch.records.sort_by_key(Record::time_unix_nano);
+        Ok(batch)
     }
+}
+
+/// The records of `chunk` that can be decoded.
+pub(crate) fn decode(
+    resolver: &mut Resolver<'_>,
+    signal: Signal,
+    segment: u32,
+    chunk: &Chunk,
+) -> Vec<Record> {
+    let mut records = Vec::with_capacity(len(chunk.len()));
+    for (frame, bytes, sequence, offset) in chunk.records() {
+        let position = Position { segment, sequence, offset };
+        records.extend(resolver.record(signal, &frame.header, bytes, position));
+    }
+    records
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::Record;
+
 /// Most faults a report keeps; further ones are counted alone, so that a hostile file cannot fill memory.
 pub const MAX_FAULTS: usize = 1_000;
 
@@ -130,6 +132,31 @@ impl Report {
     /// Faults in all, the omitted ones included.
     pub fn fault_count(&self) -> u64 {
         u64::try_from(self.faults.len()).unwrap_or(u64::MAX).saturating_add(self.omitted)
+    }
+
+    /// Counts `records` as readable.
+    pub(crate) fn count(&mut self, records: &[Record]) {
+        for record in records {
+            match record {
+                Record::Span(_) => self.readable.spans += 1,
+                Record::Event(_) => self.readable.events += 1,
+                Record::Measurement(_) => self.readable.measurements += 1,
+            }
+        }
+    }
+
+    /// Adds what `other` found after this one.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.omitted = self.omitted.saturating_add(other.omitted);
+        for Fault { offset, rule, detail } in other.faults {
+            self.fault(offset, rule, || detail);
+        }
+        self.readable.spans += other.readable.spans;
+        self.readable.events += other.readable.events;
+        self.readable.measurements += other.readable.measurements;
+        self.readable.spans_in_flight += other.readable.spans_in_flight;
+        self.readable.series += other.readable.series;
+        self.readable.dictionary_entries += other.readable.dictionary_entries;
     }
 
     /// Adds a fault; its text is only made if it is kept.

@@ -1,30 +1,164 @@
 //! From the model to OTLP messages, grouped by resource and scope.
+//!
+//! Scopes and resources are shared in the model, so they are told apart by identity: those of two recordings stay
+//! apart, as the processes are. Order is that of the first item of each group.
 
+mod common;
 pub mod json;
+mod metrics;
 
-use opentelemetry_proto::tonic::logs::v1::LogsData;
-use opentelemetry_proto::tonic::metrics::v1::MetricsData;
-use opentelemetry_proto::tonic::trace::v1::TracesData;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::sync::Arc;
 
-use crate::model::{Event, Series, Span};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, LogsData, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::trace::v1::span::{Event as SpanEventMessage, Link};
+use opentelemetry_proto::tonic::trace::v1::{
+    ResourceSpans, ScopeSpans, Span as SpanMessage, Status, TracesData,
+};
+
+use self::common::{any_value, attributes, enumeration, id, key_value, resource, scope};
+use crate::model::{Event, Resource, Scope, Span, SpanEvent, SpanLink, Value};
+
+pub use self::metrics::metrics;
 
 /// Attribute (boolean, true) of a span that is, or was at the crash, in flight; its end time is 0.
 pub const UNFINISHED_ATTRIBUTE: &str = "otlp_mmap.span.unfinished";
 
 /// Spans as an OTLP message.
 pub fn traces(spans: &[Span]) -> TracesData {
-    let _ = spans;
-    todo!()
+    let groups = group(spans, |span| &span.scope);
+    let resource_spans = groups.into_iter().map(|(of, scopes)| ResourceSpans {
+        resource: Some(resource(of)),
+        scope_spans: scopes.into_iter().map(|(of, spans)| scope_spans(of, &spans)).collect(),
+        schema_url: of.schema_url.to_string(),
+    });
+    TracesData { resource_spans: resource_spans.collect() }
 }
 
 /// Events as an OTLP message.
 pub fn logs(events: &[Event]) -> LogsData {
-    let _ = events;
-    todo!()
+    let groups = group(events, |event| &event.scope);
+    let resource_logs = groups.into_iter().map(|(of, scopes)| ResourceLogs {
+        resource: Some(resource(of)),
+        scope_logs: scopes.into_iter().map(|(of, events)| scope_logs(of, &events)).collect(),
+        schema_url: of.schema_url.to_string(),
+    });
+    LogsData { resource_logs: resource_logs.collect() }
 }
 
-/// Series as an OTLP message. Temporality is always cumulative, as the cells are.
-pub fn metrics(series: &[Series]) -> MetricsData {
-    let _ = series;
-    todo!()
+/// Items of each scope of a resource.
+type Scopes<'a, T> = Vec<(&'a Arc<Scope>, Vec<&'a T>)>;
+
+/// Groups items by resource, then by scope.
+fn group<'a, T>(
+    items: &'a [T],
+    scope_of: impl Fn(&'a T) -> &'a Arc<Scope>,
+) -> Vec<(&'a Resource, Scopes<'a, T>)> {
+    let by_scope = group_by(items.iter(), |item| Arc::as_ptr(scope_of(item)));
+    let scopes = by_scope.into_iter().filter_map(|items| Some((scope_of(items.first()?), items)));
+    let by_resource = group_by(scopes, |(scope, _)| Arc::as_ptr(&scope.resource));
+    let with_resource = by_resource.into_iter().filter_map(|scopes| {
+        let (first, _) = scopes.first()?;
+        Some((first.resource.as_ref(), scopes))
+    });
+    with_resource.collect()
+}
+
+/// Groups items by a key, in the order of their first ones.
+fn group_by<T, K: Hash + Eq>(items: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<Vec<T>> {
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    let mut places = HashMap::new();
+    for item in items {
+        match places.entry(key(&item)) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(groups.len());
+                groups.push(vec![item]);
+            }
+            Entry::Occupied(place) => {
+                if let Some(group) = groups.get_mut(*place.get()) {
+                    group.push(item);
+                }
+            }
+        }
+    }
+    groups
+}
+
+fn scope_spans(of: &Scope, spans: &[&Span]) -> ScopeSpans {
+    let messages = spans.iter().map(|span| span_message(span)).collect();
+    ScopeSpans { scope: Some(scope(of)), spans: messages, schema_url: of.schema_url.to_string() }
+}
+
+fn scope_logs(of: &Scope, events: &[&Event]) -> ScopeLogs {
+    let log_records = events.iter().map(|event| log_record(event)).collect();
+    ScopeLogs { scope: Some(scope(of)), log_records, schema_url: of.schema_url.to_string() }
+}
+
+fn span_message(span: &Span) -> SpanMessage {
+    let mut attributes = attributes(&span.attributes);
+    if span.end_time_unix_nano.is_none() {
+        attributes.push(key_value(UNFINISHED_ATTRIBUTE, &Value::Bool(true)));
+    }
+    SpanMessage {
+        trace_id: id(&span.trace_id),
+        span_id: id(&span.span_id),
+        trace_state: span.trace_state.to_string(),
+        parent_span_id: id(&span.parent_span_id),
+        flags: span.flags,
+        name: span.name.to_string(),
+        kind: enumeration(span.kind),
+        start_time_unix_nano: span.start_time_unix_nano,
+        end_time_unix_nano: span.end_time_unix_nano.unwrap_or(0),
+        attributes,
+        dropped_attributes_count: span.dropped_attributes_count,
+        events: span.events.iter().map(span_event).collect(),
+        dropped_events_count: span.dropped_events_count,
+        links: span.links.iter().map(link).collect(),
+        dropped_links_count: span.dropped_links_count,
+        status: status(span),
+    }
+}
+
+/// The status; an unset one without a message is left out.
+fn status(span: &Span) -> Option<Status> {
+    let set = span.status_code != 0 || !span.status_message.is_empty();
+    set.then(|| Status { message: span.status_message.to_string(), code: enumeration(span.status_code) })
+}
+
+fn span_event(event: &SpanEvent) -> SpanEventMessage {
+    SpanEventMessage {
+        time_unix_nano: event.time_unix_nano,
+        name: event.name.to_string(),
+        attributes: attributes(&event.attributes),
+        dropped_attributes_count: event.dropped_attributes_count,
+    }
+}
+
+fn link(link: &SpanLink) -> Link {
+    Link {
+        trace_id: id(&link.trace_id),
+        span_id: id(&link.span_id),
+        trace_state: link.trace_state.to_string(),
+        attributes: attributes(&link.attributes),
+        dropped_attributes_count: link.dropped_attributes_count,
+        flags: link.flags,
+    }
+}
+
+fn log_record(event: &Event) -> LogRecord {
+    LogRecord {
+        time_unix_nano: event.time_unix_nano,
+        observed_time_unix_nano: event.observed_time_unix_nano,
+        severity_number: enumeration(event.severity_number),
+        severity_text: event.severity_text.to_string(),
+        body: event.body.as_ref().map(any_value),
+        attributes: attributes(&event.attributes),
+        dropped_attributes_count: event.dropped_attributes_count,
+        flags: event.flags,
+        trace_id: id(&event.trace_id),
+        span_id: id(&event.span_id),
+        event_name: event.event_name.to_string(),
+    }
 }

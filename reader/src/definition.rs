@@ -1,0 +1,124 @@
+//! Definitions in dictionary entries: resources, scopes, metric streams, attribute sets (SPEC "Dictionary").
+
+use std::sync::Arc;
+
+use otlp_mmap_format::{self as format, ItemTag, MetricStreamBody, ScopeBody};
+
+use crate::Rule;
+use crate::attributes::AttributeList;
+use crate::bytes::{size, view};
+use crate::dictionary::{Entry, Resolver};
+use crate::items::{Item, Items};
+use crate::model::{Aggregation, KeyValue, MetricStream, Resource, Scope, Text};
+
+/// The items of a definition that are not attributes.
+#[derive(Default)]
+struct Texts {
+    name: Text,
+    version: Text,
+    schema_url: Text,
+    description: Text,
+    unit: Text,
+    boundaries: Vec<f64>,
+}
+
+impl Resolver<'_> {
+    pub(crate) fn decode_attributes(&mut self, payload: &[u8], origin: u64) -> Vec<KeyValue> {
+        self.definition(payload, origin).0
+    }
+
+    pub(crate) fn decode_resource(&mut self, payload: &[u8], origin: u64) -> Resource {
+        let (attributes, texts) = self.definition(payload, origin);
+        Resource { attributes, schema_url: texts.schema_url }
+    }
+
+    pub(crate) fn decode_scope(&mut self, payload: &[u8], origin: u64) -> Entry {
+        let Some(body) = view::<ScopeBody>(payload, 0) else {
+            return self.no_body(origin, "Scope");
+        };
+        let resource = self.resource(body.resource_ref.get(), origin);
+        let (attributes, texts) = self.definition_behind(payload, ScopeBody::SIZE, origin);
+        let Texts { name, version, schema_url, .. } = texts;
+        Entry::Scope(Arc::new(Scope { resource, name, version, schema_url, attributes }))
+    }
+
+    pub(crate) fn decode_metric_stream(&mut self, payload: &[u8], origin: u64) -> Entry {
+        let Some(body) = view::<MetricStreamBody>(payload, 0) else {
+            return self.no_body(origin, "MetricStream");
+        };
+        let scope = self.scope(body.scope_ref.get(), origin);
+        let (_, texts) = self.definition_behind(payload, MetricStreamBody::SIZE, origin);
+        let Texts { name, description, unit, boundaries, .. } = texts;
+        let Some(aggregation) = aggregation(&body, boundaries) else {
+            let code = body.aggregation.get();
+            self.report
+                .fault(origin, Rule::DictionaryEntry, || format!("unknown aggregation {code} of {name:?}"));
+            return Entry::Unusable;
+        };
+        Entry::MetricStream(Arc::new(MetricStream { scope, name, description, unit, aggregation }))
+    }
+
+    fn no_body(&mut self, origin: u64, kind: &str) -> Entry {
+        self.report.fault(origin, Rule::DictionaryEntry, || format!("a {kind} too short for its body"));
+        Entry::Unusable
+    }
+
+    fn definition_behind(&mut self, payload: &[u8], body: usize, origin: u64) -> (Vec<KeyValue>, Texts) {
+        self.definition(payload.get(body..).unwrap_or_default(), origin + size(body))
+    }
+
+    fn definition(&mut self, bytes: &[u8], origin: u64) -> (Vec<KeyValue>, Texts) {
+        let mut items = Items::new(bytes, origin);
+        let mut attributes = AttributeList::default();
+        let mut texts = Texts::default();
+        while let Some(item) = items.next(self.report) {
+            match ItemTag::from_code(item.tag) {
+                Some(tag) => self.definition_item(tag, &item, &mut texts),
+                None => {
+                    if let Some(attribute) = self.key_value(&item, 1) {
+                        attributes.set(attribute, item.reference);
+                    }
+                }
+            }
+        }
+        (attributes.into_vec(), texts)
+    }
+
+    fn definition_item(&mut self, tag: ItemTag, item: &Item<'_>, texts: &mut Texts) {
+        match tag {
+            ItemTag::Name => texts.name = self.item_text(item),
+            ItemTag::Version => texts.version = self.item_text(item),
+            ItemTag::SchemaUrl => texts.schema_url = self.item_text(item),
+            ItemTag::Description => texts.description = self.item_text(item),
+            ItemTag::Unit => texts.unit = self.item_text(item),
+            ItemTag::Boundaries => texts.boundaries = self.boundaries(item),
+            _ => {}
+        }
+    }
+
+    fn boundaries(&mut self, item: &Item<'_>) -> Vec<f64> {
+        let (doubles, rest) = item.payload.as_chunks::<8>();
+        if !rest.is_empty() {
+            let found = item.payload.len();
+            item.fault(self.report, Rule::ItemPayload, || format!("{found} bytes are no list of doubles"));
+        }
+        doubles.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+    }
+}
+
+/// The aggregation that a stream's numbers name; `None` if it is unknown.
+fn aggregation(body: &MetricStreamBody, boundaries: Vec<f64>) -> Option<Aggregation> {
+    let temporality = body.temporality.get();
+    Some(match format::Aggregation::from_code(body.aggregation.get())? {
+        format::Aggregation::Gauge => Aggregation::Gauge,
+        format::Aggregation::Sum => {
+            Aggregation::Sum { temporality, is_monotonic: body.is_monotonic.get() != 0 }
+        }
+        format::Aggregation::Histogram => Aggregation::Histogram { temporality, boundaries },
+        format::Aggregation::ExponentialHistogram => Aggregation::ExponentialHistogram {
+            temporality,
+            max_buckets: body.max_buckets.get(),
+            max_scale: body.max_scale.get(),
+        },
+    })
+}

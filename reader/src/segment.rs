@@ -1,0 +1,179 @@
+//! Records in a private copy of a segment (SPEC "Segments", "Records").
+//!
+//! [`Walk`] goes from record to record. A record whose check does not fit ends nothing: the walk goes on at the
+//! next multiple of 8 bytes where a later record of the same generation stands. Work is linear in the copy.
+
+use otlp_mmap_format::{RecordHeader, record_check};
+
+use crate::bytes::{len, size, view};
+use crate::{Header, Report, Rule};
+
+/// What the records of a file are checked against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordRules {
+    key: u64,
+    crc: bool,
+}
+
+/// A whole record in a copy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    /// Start of the record in the copy.
+    pub(crate) at: usize,
+    /// Its checked header.
+    pub(crate) header: RecordHeader,
+}
+
+impl RecordRules {
+    pub(crate) fn of(header: &Header) -> Self {
+        Self { key: header.record_key(), crc: header.record_crc }
+    }
+
+    /// The header at `at` if its length lies within `copy` and its check fits.
+    fn frame(&self, copy: &[u8], at: usize) -> Option<Frame> {
+        let header: RecordHeader = view(copy, at)?;
+        let length = header.length.get();
+        let end = at.checked_add(len(u64::from(length)))?;
+        if len(u64::from(length)) < RecordHeader::SIZE || !length.is_multiple_of(8) || end > copy.len() {
+            return None;
+        }
+        let (record_type, flags) = (header.record_type.get(), header.flags.get());
+        let (generation, index) = (header.generation.get(), header.index.get());
+        let check = record_check(self.key, length, record_type, flags, generation, index);
+        (check == header.check.get()).then_some(Frame { at, header })
+    }
+
+    /// Whether the CRC of a record fits, or there is none.
+    fn crc_fits(&self, copy: &[u8], frame: &Frame) -> bool {
+        if !self.crc {
+            return true;
+        }
+        let record = frame.bytes(copy);
+        let head = crc32c::crc32c(record.get(..16).unwrap_or_default());
+        crc32c::crc32c_append(head, record.get(24..).unwrap_or_default()) == frame.header.crc.get()
+    }
+
+    /// The newest generation of which `copy` holds a whole record. For files whose committed words cannot be
+    /// trusted, because the machine went down before the pages were written.
+    pub(crate) fn newest_generation(&self, copy: &[u8]) -> Option<u32> {
+        let mut newest: Option<u32> = None;
+        let mut at = 0;
+        while at < copy.len() {
+            let Some(frame) = self.frame(copy, at) else {
+                at += 8;
+                continue;
+            };
+            if self.crc_fits(copy, &frame) {
+                newest = newest.max(Some(frame.header.generation.get()));
+            }
+            at += frame.length();
+        }
+        newest
+    }
+}
+
+impl Frame {
+    /// Length of the record in bytes, at least that of its header.
+    pub(crate) fn length(&self) -> usize {
+        len(u64::from(self.header.length.get()))
+    }
+
+    /// The record's bytes in the copy it was found in.
+    pub(crate) fn bytes<'a>(&self, copy: &'a [u8]) -> &'a [u8] {
+        copy.get(self.at..self.at.saturating_add(self.length())).unwrap_or_default()
+    }
+}
+
+/// Where a walk stands; what it needs to go on in a later copy.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    /// Generation whose records count.
+    pub(crate) generation: u32,
+    /// Index the next record must have.
+    pub(crate) next_index: u32,
+    /// The bytes before were damaged, so that a later index is no new fault.
+    pub(crate) damaged: bool,
+}
+
+/// Goes through the records of one generation in a copy.
+pub(crate) struct Walk<'a> {
+    rules: RecordRules,
+    copy: &'a [u8],
+    /// Offset of the copy in the file.
+    origin: u64,
+    at: usize,
+    place: Place,
+    /// Start of damage that is not reported yet.
+    damage: Option<usize>,
+    /// Whether everything in the copy must be records; otherwise bytes behind the last record are no fault.
+    whole: bool,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(rules: RecordRules, copy: &'a [u8], origin: u64, place: Place, whole: bool) -> Self {
+        Self { rules, copy, origin, at: 0, place, damage: None, whole }
+    }
+
+    /// Where the walk stands.
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The next record that is whole.
+    pub(crate) fn next(&mut self, report: &mut Report) -> Option<Frame> {
+        while self.at < self.copy.len() {
+            let Some(frame) = self.expected_frame() else {
+                self.damage.get_or_insert(self.at);
+                self.at += 8;
+                continue;
+            };
+            self.report_damage(report);
+            self.report_gap(&frame, report);
+            self.at += frame.length();
+            self.place.next_index = frame.header.index.get().wrapping_add(1);
+            self.place.damaged = false;
+            if self.rules.crc_fits(self.copy, &frame) {
+                return Some(frame);
+            }
+            let offset = self.origin + size(frame.at);
+            report.fault(offset, Rule::RecordCrc, || describe(&frame));
+        }
+        if self.whole {
+            self.report_damage(report);
+        }
+        None
+    }
+
+    fn expected_frame(&self) -> Option<Frame> {
+        let frame = self.rules.frame(self.copy, self.at)?;
+        let same = frame.header.generation.get() == self.place.generation;
+        (same && frame.header.index.get() >= self.place.next_index).then_some(frame)
+    }
+
+    fn report_damage(&mut self, report: &mut Report) {
+        let Some(start) = self.damage.take() else { return };
+        let already = std::mem::replace(&mut self.place.damaged, true);
+        if already && start == 0 {
+            return;
+        }
+        let Place { generation, next_index, .. } = self.place;
+        let bytes = self.at.min(self.copy.len()) - start;
+        report.fault(self.origin + size(start), Rule::RecordCheck, || {
+            format!("no record of generation {generation} and index {next_index} in {bytes} bytes")
+        });
+    }
+
+    fn report_gap(&self, frame: &Frame, report: &mut Report) {
+        let (expected, found) = (self.place.next_index, frame.header.index.get());
+        if found != expected && !self.place.damaged {
+            let offset = self.origin + size(frame.at);
+            report.fault(offset, Rule::RecordIndex, || format!("expected record {expected}, found {found}"));
+        }
+    }
+}
+
+fn describe(frame: &Frame) -> String {
+    let header = frame.header;
+    let (index, generation, crc) = (header.index.get(), header.generation.get(), header.crc.get());
+    format!("record {index} of generation {generation} does not have the CRC32C {crc:#010x}")
+}
