@@ -1,0 +1,198 @@
+//! `tail`: the last records of all files in the order of their times, then new ones as they come.
+//!
+//! A round asks every recording for what is new. Whether a writer lives is asked before its records are read, so that
+//! a writer found gone has been read to the end.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use otlp_mmap_reader::model::Point;
+use otlp_mmap_reader::{Batch, Fault, Liveness, Observer, Recording, Report, Rule, Signal as FileSignal};
+
+use super::dump;
+use crate::args::{Format, Tail};
+use crate::io::{Exit, Io};
+use crate::output::{Item, Output, Sinks};
+use crate::paint::Paint;
+use crate::record::{OwnedRecord, Signal};
+use crate::select::Selection;
+use crate::source::{Notes, Sources, file_name, joined};
+
+/// What is followed if no signal is named: what is recorded at a time. Metrics only change.
+const SIGNALS: [Signal; 3] = [Signal::Spans, Signal::Events, Signal::Measurements];
+
+/// Time between rounds.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Rounds from one look at the metrics to the next.
+const METRIC_ROUNDS: u64 = 10;
+
+/// Most faults of one recording that are remembered as told, and told.
+const FAULTS_TOLD: usize = 100;
+
+pub(super) fn run(args: &Tail, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<Exit> {
+    let format = Format::from(args.format);
+    dump::check_signals(format, &args.select.signals)?;
+    let selection = Selection::new(&args.select, &SIGNALS, io.clock.now_unix_nano())?;
+    let mut notes = Notes::new(io.stderr);
+    let sources = Sources::open(&args.paths, &mut notes);
+    if sources.is_empty() {
+        return Ok(Exit::Error);
+    }
+    let follow = args.follow || args.until_closed;
+    let mut rounds = Rounds { sources, selection, notes, followed: Vec::new(), follow, number: 0 };
+    let mut output = Output::new(format, paint, Sinks::One(Box::new(&mut *io.stdout)));
+    let mut items = rounds.next(args.lines);
+    let mut found = !items.is_empty();
+    loop {
+        output.write(items)?;
+        output.flush()?;
+        let done = !follow || args.until_closed && rounds.all_ended();
+        if done || !io.clock.wait(INTERVAL) {
+            break;
+        }
+        items = rounds.next(usize::MAX);
+        found |= !items.is_empty();
+    }
+    Ok(dump::exit(&rounds.notes, args.select.exit_code && !found))
+}
+
+struct Rounds<'a> {
+    sources: Sources,
+    selection: Selection,
+    notes: Notes<'a>,
+    followed: Vec<Followed>,
+    follow: bool,
+    number: u64,
+}
+
+/// A recording with what was already seen of it.
+struct Followed {
+    recording: Arc<Recording>,
+    file: Arc<str>,
+    observer: Observer,
+    /// Time and value of each series when it was last printed.
+    metrics: HashMap<(u32, u32), (u64, Point)>,
+    told: HashSet<(u64, Rule)>,
+    ended: bool,
+}
+
+impl Rounds<'_> {
+    /// What is new in all recordings, by time; at most the last `limit` records.
+    fn next(&mut self, limit: usize) -> Vec<Item> {
+        // Files that are gone are read on as long as their writer lives.
+        let (new, _) = self.sources.refresh(&mut self.notes);
+        self.followed.extend(new.into_iter().map(Followed::new));
+        let with_metrics = self.selection.has(Signal::Metrics) && self.number.is_multiple_of(METRIC_ROUNDS);
+        self.number += 1;
+        let mut items = Vec::new();
+        for followed in self.followed.iter_mut().filter(|followed| !followed.ended) {
+            followed.round(&self.selection, with_metrics, self.follow, &mut self.notes, &mut items);
+            items.sort_by_key(Item::time);
+            // After each file: memory is for one file and the limit.
+            items.drain(..items.len().saturating_sub(limit));
+        }
+        items
+    }
+
+    /// Whether there is a recording, and every writer has closed its own or died.
+    fn all_ended(&self) -> bool {
+        !self.followed.is_empty() && self.followed.iter().all(|followed| followed.ended)
+    }
+}
+
+impl Followed {
+    fn new(recording: Arc<Recording>) -> Self {
+        Self {
+            file: file_name(&recording),
+            observer: recording.observe(),
+            recording,
+            metrics: HashMap::new(),
+            told: HashSet::new(),
+            ended: false,
+        }
+    }
+
+    fn round(
+        &mut self,
+        selection: &Selection,
+        with_metrics: bool,
+        follow: bool,
+        notes: &mut Notes<'_>,
+        items: &mut Vec<Item>,
+    ) {
+        let liveness = self.recording.liveness();
+        match self.observer.poll() {
+            Ok(batch) => {
+                self.tell(&batch, notes);
+                let records = batch.records.into_iter().filter(|record| selection.accepts(record.into()));
+                items.extend(records.map(|record| Item::new(&self.file, record)));
+            }
+            Err(error) => {
+                notes.fail(self.recording.path(), error);
+                self.ended = true;
+            }
+        }
+        if liveness != Liveness::Alive {
+            self.ended = true;
+            if follow {
+                self.tell_end(liveness, notes);
+            }
+        }
+        if with_metrics || self.ended && selection.has(Signal::Metrics) {
+            self.changed_metrics(selection, notes, items);
+        }
+    }
+
+    fn changed_metrics(&mut self, selection: &Selection, notes: &mut Notes<'_>, items: &mut Vec<Item>) {
+        for record in dump::metrics(&self.recording, selection, notes) {
+            let OwnedRecord::Metric(series) = &record else { continue };
+            let now = (series.time_unix_nano, series.point.clone());
+            // Comparing a NaN says "changed"; the time says whether it is so.
+            if self.metrics.get(&series.series).is_some_and(|last| last.0 == now.0 && same(&last.1, &now.1)) {
+                continue;
+            }
+            self.metrics.insert(series.series, now);
+            items.push(Item { file: Arc::clone(&self.file), record });
+        }
+    }
+
+    /// Tells what a poll missed, and each fault once.
+    fn tell(&mut self, batch: &Batch, notes: &mut Notes<'_>) {
+        let path = self.recording.path();
+        for (signal, name) in FileSignal::ALL {
+            let missed = batch.missed(*signal);
+            if missed > 0 {
+                notes.note(
+                    path,
+                    format!("missed {missed} {}, overwritten before they were read", joined(name, ' ')),
+                );
+            }
+        }
+        for fault in &batch.report.faults {
+            let Fault { offset, rule, .. } = fault;
+            if self.told.len() < FAULTS_TOLD && self.told.insert((*offset, *rule)) {
+                notes.note(path, fault);
+            }
+        }
+    }
+
+    fn tell_end(&self, liveness: Liveness, notes: &mut Notes<'_>) {
+        let path = self.recording.path();
+        let in_flight = match self.recording.spans_in_flight(&mut Report::default()) {
+            Ok(spans) if !spans.is_empty() => format!("; spans in flight: {}", spans.len()),
+            _ => String::new(),
+        };
+        let what = match liveness {
+            Liveness::Closed { .. } => "the writer closed the recording",
+            _ => "the writer is gone and did not close the recording",
+        };
+        notes.note(path, format!("{what}{in_flight}"));
+    }
+}
+
+/// Whether two values are the same for a reader.
+fn same(left: &Point, right: &Point) -> bool {
+    left == right || format!("{left:?}") == format!("{right:?}")
+}

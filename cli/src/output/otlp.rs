@@ -1,0 +1,143 @@
+//! Records as OTLP JSON: each line or document is of one signal, `{"resourceSpans":[…]}` and so on.
+//!
+//! Measurements have no message of their own: OTLP carries them as exemplars of their metrics.
+
+use std::io::{self, Write};
+
+use otlp_mmap_reader::model::{Event, Record, Series, Span};
+use otlp_mmap_reader::otlp;
+
+use super::{Item, OtlpSignal, Sinks};
+use crate::escape::json_safe;
+use crate::record::OwnedRecord;
+
+/// Bytes that a line stays below, its line end included: what the Collector's file receivers take by default.
+const LINE_LIMIT: usize = 512 * 1024;
+
+/// Most records that are tried as one line.
+const LINE_RECORDS: usize = 512;
+
+/// Records by OTLP signal, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    spans: Vec<Span>,
+    series: Vec<Series>,
+    events: Vec<Event>,
+}
+
+impl Extend<Item> for Batch {
+    fn extend<I: IntoIterator<Item = Item>>(&mut self, items: I) {
+        for item in items {
+            match item.record {
+                OwnedRecord::Record(Record::Span(span)) => self.spans.push(*span),
+                OwnedRecord::Record(Record::Event(event)) => self.events.push(*event),
+                OwnedRecord::Record(Record::Measurement(_)) => {}
+                OwnedRecord::Metric(series) => self.series.push(*series),
+            }
+        }
+    }
+}
+
+impl FromIterator<Item> for Batch {
+    fn from_iter<I: IntoIterator<Item = Item>>(items: I) -> Self {
+        let mut batch = Self::default();
+        batch.extend(items);
+        batch
+    }
+}
+
+impl Batch {
+    /// Writes lines of several records each, as long as they stay below the limit.
+    pub(super) fn write_lines(&self, sinks: &mut Sinks<'_>) -> io::Result<()> {
+        lines(&self.spans, &traces, LINE_LIMIT, sinks.of(OtlpSignal::Traces))?;
+        lines(&self.series, &metrics, LINE_LIMIT, sinks.of(OtlpSignal::Metrics))?;
+        lines(&self.events, &logs, LINE_LIMIT, sinks.of(OtlpSignal::Logs))
+    }
+
+    /// Writes one document for each signal that has records, and for those in `wanted`.
+    pub(super) fn write_documents(&self, wanted: &[OtlpSignal], sinks: &mut Sinks<'_>) -> io::Result<()> {
+        let mut document = |signal, empty: bool, encode: &dyn Fn() -> String| {
+            if empty && !wanted.contains(&signal) {
+                return Ok(());
+            }
+            writeln!(sinks.of(signal), "{}", encode())
+        };
+        document(OtlpSignal::Traces, self.spans.is_empty(), &|| traces(&self.spans))?;
+        document(OtlpSignal::Metrics, self.series.is_empty(), &|| metrics(&self.series))?;
+        document(OtlpSignal::Logs, self.events.is_empty(), &|| logs(&self.events))
+    }
+}
+
+fn traces(spans: &[Span]) -> String {
+    json_safe(&otlp::json::traces(&otlp::traces(spans))).into_owned()
+}
+
+fn metrics(series: &[Series]) -> String {
+    json_safe(&otlp::json::metrics(&otlp::metrics(series))).into_owned()
+}
+
+fn logs(events: &[Event]) -> String {
+    json_safe(&otlp::json::logs(&otlp::logs(events))).into_owned()
+}
+
+/// Writes records as lines shorter than `limit`, halving what is too long. One record that is too long by itself is
+/// written all the same: a line that a receiver may refuse is better than a record nobody sees.
+fn lines<T>(
+    records: &[T],
+    encode: &dyn Fn(&[T]) -> String,
+    limit: usize,
+    sink: &mut dyn Write,
+) -> io::Result<()> {
+    let mut rest: Vec<&[T]> = records.rchunks(LINE_RECORDS).collect();
+    while let Some(part) = rest.pop() {
+        let line = encode(part);
+        if line.len() + 1 < limit || part.len() == 1 {
+            writeln!(sink, "{line}")?;
+        } else {
+            let (first, second) = part.split_at(part.len() / 2);
+            rest.extend([second, first]);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn encode(numbers: &[u32]) -> String {
+        format!("{numbers:?}")
+    }
+
+    fn split(numbers: &[u32], limit: usize) -> Vec<String> {
+        let mut out = Vec::new();
+        lines(numbers, &encode, limit, &mut out).unwrap();
+        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn lines_are_split_in_order() {
+        assert_eq!(split(&[1, 2, 3, 4], 100), ["[1, 2, 3, 4]"]);
+        assert_eq!(split(&[1, 2, 3, 4], 13), ["[1, 2]", "[3, 4]"]);
+        assert_eq!(split(&[1, 2_000_000_000, 3], 8), ["[1]", "[2000000000]", "[3]"]);
+        assert!(split(&[], 8).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_is_on_one_line_and_lines_keep_the_limit(
+            numbers in prop::collection::vec(any::<u32>(), 0..2_000),
+            limit in 16_usize..500,
+        ) {
+            let lines = split(&numbers, limit);
+            prop_assert!(lines.iter().all(|line| line.len() + 1 < limit));
+            let read: Vec<u32> = lines
+                .iter()
+                .flat_map(|line| line.trim_matches(['[', ']']).split(", "))
+                .map(|number| number.parse().unwrap())
+                .collect();
+            prop_assert_eq!(read, numbers);
+        }
+    }
+}

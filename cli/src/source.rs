@@ -1,0 +1,140 @@
+//! The recordings that a command was given, and what it has to tell about them on stderr.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use otlp_mmap_reader::{Changes, Directory, Recording, Report};
+
+use crate::escape::Printable;
+
+/// Most faults of one report that are told one by one.
+const FAULTS_TOLD: usize = 10;
+
+/// Tells on stderr what is no data, and remembers whether something could not be read.
+pub(crate) struct Notes<'a> {
+    stderr: &'a mut dyn Write,
+    failed: bool,
+}
+
+impl<'a> Notes<'a> {
+    pub(crate) fn new(stderr: &'a mut dyn Write) -> Self {
+        Self { stderr, failed: false }
+    }
+
+    /// Something could not be read: the exit code will be 2.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Tells something about a file.
+    pub(crate) fn note(&mut self, path: &Path, text: impl Display) {
+        let (path, text) = (path.display().to_string(), text.to_string());
+        // Nobody can be told that stderr is gone.
+        let _ = writeln!(self.stderr, "otlp-mmap: {}: {}", Printable(&path), Printable(&text));
+    }
+
+    /// Tells that a file could not be read.
+    pub(crate) fn fail(&mut self, path: &Path, error: impl Display) {
+        self.failed = true;
+        self.note(path, error);
+    }
+
+    /// Tells the faults that were met while reading, the first few one by one.
+    pub(crate) fn report(&mut self, path: &Path, report: &Report) {
+        for fault in report.faults.iter().take(FAULTS_TOLD) {
+            self.note(path, fault);
+        }
+        let told = u64::try_from(report.faults.len().min(FAULTS_TOLD)).unwrap_or(u64::MAX);
+        let more = report.fault_count().saturating_sub(told);
+        if more > 0 {
+            self.note(path, format!("{more} more faults; `otlp-mmap verify` lists them"));
+        }
+    }
+}
+
+/// Files and directories of recordings.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    directories: Vec<(PathBuf, Directory)>,
+}
+
+impl Sources {
+    /// Takes the paths; one that is not there is told, and does not hide the others.
+    pub(crate) fn open(paths: &[PathBuf], notes: &mut Notes<'_>) -> Self {
+        let mut directories = Vec::with_capacity(paths.len());
+        for path in paths {
+            match Directory::open(path) {
+                Ok(directory) => directories.push((path.clone(), directory)),
+                Err(error) => notes.fail(path, error),
+            }
+        }
+        Self { directories }
+    }
+
+    /// Whether none of the paths could be taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.directories.is_empty()
+    }
+
+    /// The recordings that are new since the last call, and the files that are gone; what cannot be read is told.
+    pub(crate) fn refresh(&mut self, notes: &mut Notes<'_>) -> (Vec<Arc<Recording>>, Vec<PathBuf>) {
+        let (mut new, mut vanished) = (Vec::new(), Vec::new());
+        for (path, directory) in &mut self.directories {
+            match directory.refresh() {
+                Ok(Changes { new: recordings, vanished: gone, faults, .. }) => {
+                    new.extend(recordings);
+                    vanished.extend(gone);
+                    for fault in faults {
+                        notes.fail(&fault.path, fault.error);
+                    }
+                }
+                Err(error) => notes.fail(path, error),
+            }
+        }
+        (new, vanished)
+    }
+}
+
+/// All recordings at the paths, once; a directory without any is told.
+pub(crate) fn recordings(paths: &[PathBuf], notes: &mut Notes<'_>) -> Vec<Arc<Recording>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let (new, _) = Sources::open(std::slice::from_ref(path), notes).refresh(notes);
+        if new.is_empty() && path.is_dir() {
+            notes.note(path, "no recordings (*.otlpmm)");
+        }
+        all.extend(new);
+    }
+    all
+}
+
+/// The name of a recording's file.
+pub(crate) fn file_name(recording: &Recording) -> Arc<str> {
+    let path = recording.path();
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into()
+}
+
+/// A name of the specification in lower case, its words joined by `joint`: `DictionaryFull`, `dictionary-full`.
+pub(crate) fn joined(name: &str, joint: char) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for (i, c) in name.char_indices() {
+        if c.is_ascii_uppercase() && i > 0 {
+            text.push(joint);
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_lower_case() {
+        assert_eq!(joined("DictionaryFull", '-'), "dictionary-full");
+        assert_eq!(joined("Busy", '_'), "busy");
+    }
+}
