@@ -30,7 +30,7 @@ on_disk! {
 /// by which a flipped bit cannot bring an ended span back to life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActiveCommit {
-    /// How many times the block was taken; wraps.
+    /// Generation of the block, stepped by `next_generation` each time it becomes a head; 0: never.
     pub generation: u32,
     /// Published content bytes, below 2^24; 0: free, or not a head.
     pub bytes: u32,
@@ -45,16 +45,18 @@ impl ActiveCommit {
         word | Self::check(word, index) as u64
     }
 
-    /// Takes the stored word of block `index` apart; `None` if its check does not fit.
+    /// Takes the stored word of block `index` apart; `None` if its check does not fit, or if it has no
+    /// generation (so that one flipped bit cannot make a head of a block that was never taken).
     #[allow(clippy::cast_possible_truncation)] // the fields of a u64
     pub const fn unpack(word: u64, index: u32) -> Option<Self> {
         if word == 0 {
             return Some(Self { generation: 0, bytes: 0 });
         }
-        if Self::check(word & !0xff, index) != (word & 0xff) as u8 {
+        let generation = (word >> 32) as u32;
+        if generation == 0 || Self::check(word & !0xff, index) != (word & 0xff) as u8 {
             return None;
         }
-        Some(Self { generation: (word >> 32) as u32, bytes: ((word >> 8) & 0x00ff_ffff) as u32 })
+        Some(Self { generation, bytes: ((word >> 8) & 0x00ff_ffff) as u32 })
     }
 
     #[allow(clippy::cast_possible_truncation)] // the low byte is what is meant

@@ -44,7 +44,7 @@ on_disk! {
         pub capacity: U32,
         /// CRC32C of bytes `0..28` of this header.
         pub crc: U32,
-        /// Number of flips; the current copy is `version & 1`; 0: no measurement yet. Unused by a sum. SYNC FLIP.
+        /// Number of flips; the current copy is `version & 1`; 0: no measurement yet; a sum leaves it 0. SYNC FLIP.
         pub version: U64,
         /// Zero.
         pub reserved: [U64; 3],
@@ -59,7 +59,7 @@ on_disk! {
         pub int_value: U64,
         /// Sum of the doubles added, bits of a double. SYNC CELL.
         pub double_bits: U64,
-        /// `VALUE_INT` and `VALUE_DOUBLE`, whichever were added; 0: no measurement yet.
+        /// `VALUE_INT` and `VALUE_DOUBLE`, whichever were added; bits are only ever set; 0: no measurement yet.
         pub seen: U64,
         /// Time of the latest measurement, unix nanoseconds.
         pub time_unix_nano: U64,

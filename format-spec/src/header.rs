@@ -108,7 +108,7 @@ on_disk! {
         pub offset: U64,
         /// Length of the section in bytes.
         pub length: U64,
-        /// Size of one entry in bytes; 0 for sections without fixed entries.
+        /// Size of one entry in bytes (of one segment for `Segments`); 0 for sections without fixed entries.
         pub entry_size: U32,
         /// Number of entries; 0 for sections without fixed entries.
         pub entry_count: U32,
@@ -132,7 +132,8 @@ codes! {
     pub enum FileState: u64 {
         /// Recording, or killed while it was: the writer's lock tells which.
         Open = 1,
-        /// Closed by the writer; nothing changes any more but acknowledgements.
+        /// Closed by the writer; nothing changes any more but acknowledgements (and a sum that a call already
+        /// under way was adding to).
         Closed = 2,
     }
 }

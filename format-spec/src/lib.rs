@@ -70,6 +70,15 @@ pub struct Field {
     pub size: usize,
 }
 
+/// The generation after `generation`, of a segment or a block (SPEC "Generations"). 0 means "never" and is left
+/// out at the wrap; so is 1, because the parity must change with every step (`SegmentEntry::base_records`).
+pub const fn next_generation(generation: u32) -> u32 {
+    match generation {
+        u32::MAX => 2,
+        current => current + 1,
+    }
+}
+
 /// Rounds a size or offset up to the next multiple of 8 (SPEC "Conventions").
 pub const fn align8(bytes: usize) -> usize {
     bytes.div_ceil(8) * 8

@@ -48,7 +48,7 @@ on_disk! {
         pub scope_ref: U32,
         /// OTLP span flags: W3C trace flags in bits 0-7, `has_is_remote` in bit 8, `is_remote` in bit 9.
         pub flags: U32,
-        /// Dictionary reference of the name; 0: the last `Name` item is the name.
+        /// Dictionary reference of the name, unless there is a `Name` item: the last of those wins. 0: none.
         pub name_ref: U32,
         /// OTLP `SpanKind` number, 0 to 5.
         pub kind: U32,
@@ -66,7 +66,7 @@ on_disk! {
         pub span_id: [u8; 8],
         /// Dictionary reference of the `Scope`.
         pub scope_ref: U32,
-        /// Dictionary reference of the event name; 0: the `Name` item if there is one, else none.
+        /// Dictionary reference of the event name, unless there is a `Name` item: the last wins. 0: none.
         pub name_ref: U32,
         /// OTLP `SeverityNumber`, 0 to 24.
         pub severity_number: U32,

@@ -14,7 +14,7 @@ on_disk! {
     pub struct SegmentEntry [64] {
         /// `Committed`: generation and published bytes. Stored by the writer. SYNC PUB.
         pub committed: U64,
-        /// `Acknowledged`: what the exporter has delivered. SYNC ACK.
+        /// `Acknowledged`: what the exporter has delivered; opened and closed by the writer. SYNC ACK.
         pub acknowledged: U64,
         /// Records this segment held before generation `g`, in `base_records[g & 1]`. SYNC BASE.
         pub base_records: [U64; 2],
@@ -28,7 +28,7 @@ on_disk! {
 /// The word that publishes records: generation in the high half, published bytes in the low half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// How many times the segment was claimed; 0: never. Wraps.
+    /// Generation, stepped by `next_generation` each time the segment is claimed; 0: never.
     pub generation: u32,
     /// Bytes of whole records published in this generation, a multiple of 8.
     pub bytes: u32,
@@ -50,11 +50,12 @@ impl Committed {
 /// The exporter's word: generation in the high half, then a flag by which the writer closes it, then a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acknowledged {
-    /// The generation the count speaks of; another one than `Committed::generation`: nothing is acknowledged.
+    /// The generation the count speaks of. The writer sets it when it claims the segment, before the first
+    /// record; an exporter never changes it.
     pub generation: u32,
-    /// Set by the writer when it recycles the segment: later acknowledgements of this generation fail.
+    /// Set by the writer when it begins to recycle the segment: later acknowledgements fail while it lives.
     pub closed: bool,
-    /// Records delivered, counted from the segment's first; below 2^31.
+    /// Every record with a smaller index is delivered or given up; below 2^31.
     pub records: u32,
 }
 
