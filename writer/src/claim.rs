@@ -8,7 +8,7 @@ use crate::mapping::Mapping;
 use crate::pool::{Geometry, Lane, Pool, Refusal};
 use crate::storage::Storage;
 use crate::sync::{Ordering, TryLock};
-use otlp_mmap_format::{Acknowledged, Committed, Counter, OverflowPolicy, SegmentEntry};
+use otlp_mmap_format::{Acknowledged, Counter, OverflowPolicy, SegmentEntry, next_generation};
 use std::collections::VecDeque;
 use std::mem::offset_of;
 
@@ -129,7 +129,7 @@ fn start(mapping: &Mapping, geometry: &Geometry, lane: &mut Lane, old: Sealed) {
     let acknowledged = Acknowledged::unpack(closed);
     let delivered =
         if acknowledged.generation == old.generation { acknowledged.records.min(old.records) } else { 0 };
-    let generation = Committed::next_generation(old.generation);
+    let generation = next_generation(old.generation);
     let parity = |generation: u32| (generation & 1) as usize * 8;
     for (field, added) in [
         (offset_of!(SegmentEntry, base_records), old.records),

@@ -11,7 +11,9 @@ use crate::pool::{Heading, Pool, Refusal};
 use crate::storage::Storage;
 use crate::sync::{AtomicU32, Ordering, TryLock};
 use crate::telemetry::SpanRef;
-use otlp_mmap_format::{DroppedBody, ItemHeader, ItemTag, RECORD_FLAG_TRUNCATED, RecordHeader, RecordType};
+use otlp_mmap_format::{
+    DroppedBody, ItemHeader, ItemTag, RECORD_FLAG_TRUNCATED, RecordHeader, RecordType, next_generation,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 use zerocopy::{FromZeros, IntoBytes};
@@ -89,7 +91,7 @@ impl ActiveSpans {
             self.blocks.give_back(&chain);
             return Err(Error::Busy);
         };
-        state.generation = state.generation.wrapping_add(1);
+        state.generation = next_generation(state.generation);
         (state.live, state.chain, state.truncated) = (true, chain, truncated);
         (state.spilled, state.dropped) = (false, [dropped, 0, 0]);
         self.blocks.write(&state.chain, 0, content);

@@ -1,0 +1,132 @@
+//! What the integration tests share: a program that records, and plain values to compare with what is read.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use otlp_mmap_reader::{Recording, Snapshot, model};
+use otlp_mmap_writer::{
+    Aggregation, Attributes, Config, Encoder, Error, Event, Key, KeyValue, MetricRef, MetricStream,
+    ResourceRef, ScopeRef, SpanKind, SpanStart, Temporality, Text, Value, Writer,
+};
+use std::sync::Arc;
+
+/// Attributes as the reader's model has them, encoded by the writer: one value serves as input and expectation.
+pub struct Given<'a>(pub &'a [model::KeyValue]);
+
+impl Attributes for Given<'_> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Error> {
+        self.0.iter().try_for_each(|attribute| encode(encoder, Key::Str(&attribute.key), &attribute.value))
+    }
+}
+
+/// Encodes a value of the model.
+pub fn encode(encoder: &mut Encoder<'_>, key: Key<'_>, value: &model::Value) -> Result<(), Error> {
+    match value {
+        model::Value::Empty => encoder.empty(key),
+        model::Value::String(text) => encoder.string(key, text),
+        model::Value::Bool(flag) => encoder.bool(key, *flag),
+        model::Value::Int(number) => encoder.int(key, *number),
+        model::Value::Double(number) => encoder.double(key, *number),
+        model::Value::Bytes(bytes) => encoder.bytes(key, bytes),
+        model::Value::Array(elements) => encoder.array(key, |encoder| {
+            elements.iter().try_for_each(|element| encode(encoder, Key::None, element))
+        }),
+        model::Value::Map(entries) => encoder.map(key, |encoder| Given(entries).encode(encoder)),
+    }
+}
+
+/// A body as the reader's model has it.
+pub struct GivenBody<'a>(pub &'a model::Value);
+
+impl otlp_mmap_writer::AnyValue for GivenBody<'_> {
+    fn encode_value(&self, key: Key<'_>, encoder: &mut Encoder<'_>) -> Result<(), Error> {
+        encode(encoder, key, self.0)
+    }
+}
+
+pub fn attribute(key: &str, value: model::Value) -> model::KeyValue {
+    model::KeyValue { key: Arc::from(key), value, truncated: false }
+}
+
+pub fn text(text: &str) -> model::Value {
+    model::Value::String(text.into())
+}
+
+/// A writer with a resource and a scope, in a directory of its own.
+pub struct Program {
+    pub directory: tempfile::TempDir,
+    pub writer: Writer,
+    pub resource: ResourceRef,
+    pub scope: ScopeRef,
+}
+
+impl Program {
+    pub fn new(configure: impl FnOnce(&mut Config)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = Config::new(directory.path());
+        config.service_name = Some("test".to_owned());
+        configure(&mut config);
+        let writer = Writer::create(config).unwrap();
+        let name = [KeyValue { key: "service.name", value: Value::String("test") }];
+        let resource = writer.create_resource(&name, None).unwrap();
+        let scope = writer.create_instrumentation_scope(resource, "scope", None, None, &()).unwrap();
+        Self { directory, writer, resource, scope }
+    }
+
+    pub fn sum(&self, name: &str) -> MetricRef {
+        let aggregation = Aggregation::Sum { temporality: Temporality::Cumulative, is_monotonic: true };
+        self.stream(name, aggregation)
+    }
+
+    pub fn stream(&self, name: &str, aggregation: Aggregation<'_>) -> MetricRef {
+        let stream = MetricStream { name, description: "", unit: "1", aggregation };
+        self.writer.create_metric_stream(self.scope, &stream).unwrap()
+    }
+
+    /// A root span's start with this number as its id.
+    pub fn start<'a>(&self, number: u64, attributes: &'a dyn Attributes) -> SpanStart<'a> {
+        SpanStart {
+            scope: self.scope,
+            trace_id: (u128::from(number) << 64 | 1).to_be_bytes(),
+            span_id: number.to_be_bytes(),
+            parent_span_id: [0; 8],
+            trace_state: "",
+            flags: 1,
+            name: Text::Str("span"),
+            kind: SpanKind::Internal,
+            start_time_unix_nano: number,
+            attributes,
+        }
+    }
+
+    pub fn event<'a>(&self, time_unix_nano: u64, attributes: &'a dyn Attributes) -> Event<'a> {
+        Event {
+            scope: self.scope,
+            context: None,
+            name: Some(Text::Str("event")),
+            time_unix_nano,
+            observed_time_unix_nano: 0,
+            severity_number: 9,
+            severity_text: "",
+            body: None,
+            attributes,
+            dropped_attributes_count: 0,
+        }
+    }
+
+    pub fn recording(&self) -> Recording {
+        Recording::open(self.writer.path().unwrap()).unwrap()
+    }
+
+    /// What is in the file now, which must be free of faults.
+    pub fn snapshot(&self) -> Snapshot {
+        clean(&self.recording())
+    }
+}
+
+/// A recording's content; any fault in it fails the test.
+pub fn clean(recording: &Recording) -> Snapshot {
+    let snapshot = recording.snapshot().unwrap();
+    assert_eq!(snapshot.report.faults, [], "{}", recording.path().display());
+    let verified = recording.verify().unwrap();
+    assert_eq!(verified.faults, [], "{}", recording.path().display());
+    snapshot
+}
