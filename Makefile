@@ -1,0 +1,63 @@
+# On a machine with Rust and Python 3.10 or newer: `make demo` shows what the project does, `make test` tests it.
+# Everything else that is needed comes with them: Python packages at their pinned versions, into .venv.
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv install --quiet
+
+# The same for every build, so that cargo builds PyO3 once for all of them.
+export PYO3_PYTHON := $(BIN)/python
+export PYO3_BUILD_EXTENSION_MODULE := 1
+export VIRTUAL_ENV := $(VENV)
+
+.PHONY: help demo test test-rust test-python lint lint-rust lint-python extension wheel clean
+
+help:
+	@echo "make demo   run a web application, kill it, and read what its recording still holds"
+	@echo "make test   run every test, Rust and Python"
+	@echo "make lint   formatting, clippy, ruff, types and stubs"
+	@echo "make wheel  build the Python package into target/wheels"
+
+demo: $(VENV)/.demo extension
+	cd python && $(BIN)/python -m demo $(CURDIR)/demo-out
+
+test: test-rust test-python
+
+test-rust:
+	cargo test --workspace --exclude otlp-mmap-python
+
+test-python: $(VENV)/.test extension
+	cd python && $(BIN)/python -m pytest
+
+lint: lint-rust lint-python
+
+lint-rust: $(VENV)/.demo
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+lint-python: $(VENV)/.test extension
+	cd python && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	cd python && $(BIN)/mypy
+	cd python && $(BIN)/python -m mypy.stubtest otlp_mmap._native
+
+# The extension module, built into python/python/otlp_mmap and installed in place.
+extension: $(VENV)/.demo
+	cd python && $(BIN)/maturin develop --quiet
+
+wheel: $(VENV)/.demo
+	cd python && $(BIN)/maturin build --release --out $(CURDIR)/target/wheels
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: python/requirements/demo.txt | $(VENV)/bin/python
+	$(PIP) -r $<
+	@touch $@
+
+$(VENV)/.test: python/requirements/test.txt $(VENV)/.demo
+	$(PIP) -r $<
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo-out target python/python/otlp_mmap/*.so

@@ -1,0 +1,225 @@
+//! Conversion of arguments. Every error names the argument, and nothing is converted silently: a `bool` is no
+//! number, a `float` no integer, and an id has exactly its length.
+
+use crate::error::{Class, wrong_type, wrong_value};
+use otlp_mmap_writer::{Number, ScopeRef, SpanContext, SpanKind, StatusCode, StringRef, Text};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBoolMethods, PyBytes, PyDict, PyFloat, PyInt, PyString};
+use std::time::Duration;
+
+/// Trace id and span id of a span.
+pub(crate) type Ids = ([u8; 16], [u8; 8]);
+
+/// A text; lone surrogates, which UTF-8 does not have, are an error.
+pub(crate) fn text<'a>(argument: &str, value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+    let text = value.cast::<PyString>().map_err(|_| wrong_type(argument, "str", value))?;
+    text.to_str().map_err(|_| wrong_value(value.py(), argument, "the text has a lone surrogate"))
+}
+
+/// A text, or `None`.
+pub(crate) fn optional_text<'a>(
+    argument: &str,
+    value: Option<&'a Bound<'_, PyAny>>,
+) -> PyResult<Option<&'a str>> {
+    value.map(|value| text(argument, value)).transpose()
+}
+
+/// An id of exactly `N` bytes.
+pub(crate) fn id<const N: usize>(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<[u8; N]> {
+    let bytes =
+        value.cast::<PyBytes>().map_err(|_| wrong_type(argument, &format!("{N} bytes"), value))?.as_bytes();
+    bytes.try_into().map_err(|_| {
+        wrong_value(value.py(), argument, format_args!("expected {N} bytes, got {}", bytes.len()))
+    })
+}
+
+/// Whole numbers that arguments are.
+trait Whole: for<'a, 'py> FromPyObject<'a, 'py> {
+    const RANGE: &str;
+}
+
+impl Whole for u32 {
+    const RANGE: &str = "0 to 2**32-1";
+}
+
+impl Whole for u64 {
+    const RANGE: &str = "0 to 2**64-1";
+}
+
+impl Whole for i32 {
+    const RANGE: &str = "-2**31 to 2**31-1";
+}
+
+impl Whole for i64 {
+    const RANGE: &str = "-2**63 to 2**63-1";
+}
+
+fn whole<T: Whole>(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<T> {
+    if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(argument, "int", value));
+    }
+    value.extract().map_err(|_| {
+        wrong_value(value.py(), argument, format_args!("{value} is not in the range {}", T::RANGE))
+    })
+}
+
+/// An unsigned 32-bit integer.
+pub(crate) fn u32(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    whole(argument, value)
+}
+
+/// An unsigned 64-bit integer.
+pub(crate) fn u64(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    whole(argument, value)
+}
+
+/// A signed 32-bit integer.
+pub(crate) fn i32(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<i32> {
+    whole(argument, value)
+}
+
+/// A reference that the writer gave out. Numbers that cannot be one are unknown like any other.
+pub(crate) fn reference(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<u32> {
+    if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(argument, "a reference (int)", value));
+    }
+    value.extract().map_err(|_| {
+        Class::UnknownReference
+            .error(value.py(), format_args!("{argument}: {value} is no reference of this recording"))
+    })
+}
+
+/// A time in unix nanoseconds.
+pub(crate) fn time(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    whole(argument, value)
+}
+
+/// An `int` of 64 bits, or a `float`.
+pub(crate) fn number(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<Number> {
+    if let Ok(double) = value.cast::<PyFloat>() {
+        return Ok(Number::Double(double.value()));
+    }
+    if value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>() {
+        return whole(argument, value).map(Number::Int);
+    }
+    Err(wrong_type(argument, "int or float", value))
+}
+
+/// A `bool`.
+pub(crate) fn boolean(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    value.cast::<PyBool>().map(PyBoolMethods::is_true).map_err(|_| wrong_type(argument, "bool", value))
+}
+
+/// A finite `float` or `int` of seconds, not negative.
+pub(crate) fn seconds(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds = double(argument, value)?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        wrong_value(value.py(), argument, format_args!("{seconds} is no length of time in seconds"))
+    })
+}
+
+/// A `float`, or an `int` as one.
+pub(crate) fn double(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(argument, "float", value));
+    }
+    value.extract().map_err(|_| wrong_type(argument, "float", value))
+}
+
+/// OTLP's number of a span kind.
+pub(crate) fn span_kind(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<SpanKind> {
+    Ok(match whole::<u64>(argument, value)? {
+        0 => SpanKind::Unspecified,
+        1 => SpanKind::Internal,
+        2 => SpanKind::Server,
+        3 => SpanKind::Client,
+        4 => SpanKind::Producer,
+        5 => SpanKind::Consumer,
+        other => {
+            return Err(wrong_value(value.py(), argument, format_args!("{other} is not a SpanKind, 0 to 5")));
+        }
+    })
+}
+
+/// OTLP's number of a span's status.
+pub(crate) fn status_code(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<StatusCode> {
+    Ok(match whole::<u64>(argument, value)? {
+        0 => StatusCode::Unset,
+        1 => StatusCode::Ok,
+        2 => StatusCode::Error,
+        other => {
+            return Err(wrong_value(
+                value.py(),
+                argument,
+                format_args!("{other} is not a StatusCode, 0 to 2"),
+            ));
+        }
+    })
+}
+
+/// An argument that may be left out.
+pub(crate) fn or_else<T>(
+    default: T,
+    argument: &str,
+    value: Option<&Bound<'_, PyAny>>,
+    convert: impl FnOnce(&str, &Bound<'_, PyAny>) -> PyResult<T>,
+) -> PyResult<T> {
+    value.map_or(Ok(default), |value| convert(argument, value))
+}
+
+/// An instrumentation scope.
+pub(crate) fn scope(value: &Bound<'_, PyAny>) -> PyResult<ScopeRef> {
+    reference("instrumentation_scope_ref", value).map(ScopeRef::from_raw)
+}
+
+/// The ids of a span; neither may be zero.
+pub(crate) fn ids(trace_id: &Bound<'_, PyAny>, span_id: &Bound<'_, PyAny>) -> PyResult<Ids> {
+    let ids: Ids = (id("trace_id", trace_id)?, id("span_id", span_id)?);
+    if ids.0 == [0; 16] {
+        return Err(wrong_value(trace_id.py(), "trace_id", "all bytes are zero"));
+    }
+    if ids.1 == [0; 8] {
+        return Err(wrong_value(span_id.py(), "span_id", "all bytes are zero"));
+    }
+    Ok(ids)
+}
+
+/// The name of an event; `None` and 0 are none.
+pub(crate) fn event_name<'a>(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Text<'a>>> {
+    let reference = value.map_or(Ok(0), |value| reference("event_name_ref", value))?;
+    Ok((reference != 0).then(|| Text::Ref(StringRef::from_raw(reference))))
+}
+
+/// A count of what was left out.
+pub(crate) fn dropped(value: Option<&Bound<'_, PyAny>>) -> PyResult<u32> {
+    or_else(0, "dropped_attributes_count", value, u32)
+}
+
+/// A dictionary of `trace_id`, `span_id` and, if it is not 0, `flags`.
+pub(crate) fn span_context(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<SpanContext> {
+    let py = value.py();
+    let entries = value.cast::<PyDict>().map_err(|_| wrong_type(argument, "dict", value))?;
+    let field = |name: &str| {
+        entries
+            .get_item(name)?
+            .ok_or_else(|| wrong_value(py, argument, format_args!("no '{name}' in the dict")))
+    };
+    let context = SpanContext {
+        trace_id: id(&format!("{argument}['trace_id']"), &field("trace_id")?)?,
+        span_id: id(&format!("{argument}['span_id']"), &field("span_id")?)?,
+        flags: match entries.get_item("flags")? {
+            Some(flags) => u32(&format!("{argument}['flags']"), &flags)?,
+            None => 0,
+        },
+    };
+    for key in entries.keys() {
+        if !["trace_id", "span_id", "flags"].iter().any(|known| key.eq(known).unwrap_or(false)) {
+            return Err(wrong_value(
+                py,
+                argument,
+                format_args!("{} is no part of a span context", key.repr()?),
+            ));
+        }
+    }
+    Ok(context)
+}
