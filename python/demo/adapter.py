@@ -12,7 +12,6 @@ import random
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from time import time_ns
 from types import TracebackType
 from typing import Any, ParamSpec
@@ -20,8 +19,10 @@ from typing import Any, ParamSpec
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util._decorator import _agnosticcontextmanager
 from opentelemetry.util.types import AnyValue, Attributes
 
+import otlp_mmap
 from otlp_mmap import Writer
 
 P = ParamSpec("P")
@@ -56,7 +57,7 @@ def recordable(attributes: Attributes) -> dict[str, Any]:
     }
 
 
-def wire_context(context: SpanContext) -> dict[str, Any] | None:
+def wire_context(context: SpanContext) -> otlp_mmap.SpanContext | None:
     """A span context as the writer takes it; `None` if it is not valid."""
     if not context.is_valid:
         return None
@@ -140,7 +141,7 @@ class Tracer(trace.Tracer):
             span.add_link(link.context, link.attributes)
         return span
 
-    @contextmanager
+    @_agnosticcontextmanager
     def start_as_current_span(
         self,
         name: str,
@@ -232,12 +233,12 @@ class Span(trace.Span):
     @quietly
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Sets the status; OK is final, and UNSET changes nothing."""
-        if isinstance(status, Status):
-            status, description = status.status_code, status.description
-        if self._recording and status is not StatusCode.UNSET and self._status is not StatusCode.OK:
-            self._status = status
-            message = description if status is StatusCode.ERROR else None
-            self._writer.record_span_status(*self._self, status.value, message)
+        code, message = (
+            (status.status_code, status.description) if isinstance(status, Status) else (status, description)
+        )
+        if self._recording and code is not StatusCode.UNSET and self._status is not StatusCode.OK:
+            self._status = code
+            self._writer.record_span_status(*self._self, code.value, message if code is StatusCode.ERROR else None)
 
     @quietly
     def record_exception(
@@ -310,11 +311,11 @@ class Instrument:
         self._stream = writer.create_metric_stream(scope, *text, aggregation)
 
     @quietly
-    def measure(self, value: float, attributes: Attributes = None, context: Context | None = None) -> None:
+    def measure(self, amount: float, attributes: Attributes = None, context: Context | None = None) -> None:
         """Records one measurement."""
         if self._stream:
             span = wire_context(trace.get_current_span(context).get_span_context())
-            self._writer.record_measurement(self._stream, recordable(attributes), time_ns(), value, span)
+            self._writer.record_measurement(self._stream, recordable(attributes), time_ns(), amount, span)
 
 
 class Counter(Instrument, metrics.NoOpCounter):
@@ -424,7 +425,7 @@ class Logger(_logs.NoOpLogger):
         self._scope = scope
 
     @quietly
-    def emit(self, record: _logs.LogRecord | None = None, **fields: Any) -> None:  # type: ignore[override]
+    def emit(self, record: _logs.LogRecord | None = None, **fields: Any) -> None:
         """Records a log record, or one of these fields."""
         record = _logs.LogRecord(**fields) if record is None else record
         span = trace.get_current_span(record.context).get_span_context()

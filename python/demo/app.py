@@ -26,7 +26,7 @@ def create_app() -> Flask:
     writer = Writer(os.environ["DEMO_RECORDINGS"], service_name=SERVICE)
     install(writer, {"service.name": SERVICE, "service.version": "1.0", "host.name": socket.gethostname()})
     app = Flask(__name__)
-    FlaskInstrumentor().instrument_app(app)
+    FlaskInstrumentor().instrument_app(app)  # type: ignore[no-untyped-call]
     # An order that fails is part of the demo: its exception is in the recording.
     app.logger.setLevel(logging.CRITICAL)
     add_routes(app)

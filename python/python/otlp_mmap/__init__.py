@@ -17,7 +17,7 @@ from .errors import (
     UnknownReferenceError,
     UnknownSpanError,
 )
-from .model import SpanKind, StatusCode
+from .model import SpanContext, SpanKind, StatusCode
 
 __all__ = [
     "Aggregation",
@@ -32,6 +32,7 @@ __all__ = [
     "InvalidValueError",
     "OtlpMmapError",
     "Reader",
+    "SpanContext",
     "SpanKind",
     "StatusCode",
     "Sum",

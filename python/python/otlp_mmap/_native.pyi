@@ -6,20 +6,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeAlias, TypedDict, final, type_check_only
 
-from typing_extensions import NotRequired, Self
+from typing_extensions import Self
 
 from .aggregation import Aggregation, TemporalityLike
-from .model import Event, Fault, FileInfo, Metric, Span
+from .model import Event, Fault, FileInfo, Metric, Span, SpanContext
+
+__all__ = ["Reader", "Writer", "__version__", "main"]
 
 _Value: TypeAlias = str | bool | int | float | bytes | Sequence[_Value] | Mapping[str, _Value] | None
 _Attributes: TypeAlias = Mapping[str, _Value] | None
 _Overflow: TypeAlias = Literal["overwrite-oldest", "discard-newest", "block"]
-
-@type_check_only
-class _SpanContext(TypedDict):
-    trace_id: bytes
-    span_id: bytes
-    flags: NotRequired[int]
 
 @type_check_only
 class _SumFields(TypedDict):
@@ -164,7 +160,7 @@ class Writer:
         attributes: _Attributes,
         time_unix_nano: int,
         value: float,
-        span_context: _SpanContext | None = None,
+        span_context: SpanContext | None = None,
     ) -> None:
         """Adds a measurement to the series that a metric stream has for these attributes.
 
@@ -179,7 +175,7 @@ class Writer:
     def record_event(
         self,
         instrumentation_scope_ref: int,
-        span_context: _SpanContext | None,
+        span_context: SpanContext | None,
         event_name_ref: int | None,
         time_unix_nano: int,
         attributes: _Attributes,
@@ -264,7 +260,7 @@ class Writer:
         instrumentation_scope_ref: int,
         trace_id: bytes,
         span_id: bytes,
-        span_context: _SpanContext,
+        span_context: SpanContext,
         attributes: _Attributes,
         *,
         trace_state: str | None = None,
@@ -290,9 +286,7 @@ class Writer:
         message: str | None = None,
     ) -> None:
         """Sets the status of a span in flight; `code` is OTLP's number, see `StatusCode`."""
-    def record_span_name(
-        self, instrumentation_scope_ref: int, trace_id: bytes, span_id: bytes, name: str
-    ) -> None:
+    def record_span_name(self, instrumentation_scope_ref: int, trace_id: bytes, span_id: bytes, name: str) -> None:
         """Gives a span in flight a new name."""
     def record_span_dropped(
         self,

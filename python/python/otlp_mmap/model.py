@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypedDict
 
 from .aggregation import Aggregation
 
@@ -34,6 +34,17 @@ class StatusCode(IntEnum):
     UNSET = 0
     OK = 1
     ERROR = 2
+
+
+class _SpanIds(TypedDict):
+    trace_id: bytes
+    span_id: bytes
+
+
+class SpanContext(_SpanIds, total=False):
+    """The span that something belongs to, as `Writer` takes it: `trace_id`, `span_id`, and `flags` if not 0."""
+
+    flags: int
 
 
 @dataclass(frozen=True, slots=True)
