@@ -1,0 +1,165 @@
+//! References: good ones, and every way in which one can be bad.
+
+use otlp_mmap_format::{EntryHeader, EntryKind, ItemTag, U32, U64, ValueType};
+use otlp_mmap_reader::model::{Record, Span};
+use otlp_mmap_reader::{Report, Rule};
+
+use crate::observer::rules;
+use crate::support::{DICTIONARY_AT, Image, item, text_item};
+
+fn only_span(image: &Image) -> (Span, Report) {
+    let batch = image.open().observe().poll().unwrap();
+    let [Record::Span(span)] = &batch.records[..] else { panic!("{batch:?}") };
+    ((**span).clone(), batch.report)
+}
+
+fn entry_at(reference: u32) -> usize {
+    DICTIONARY_AT + 8 * reference as usize
+}
+
+/// A span whose name is a reference.
+fn named_by(reference: u32) -> Vec<u8> {
+    item(ItemTag::Name.code(), reference, &[])
+}
+
+#[test]
+fn scope_and_resource_are_resolved_and_shared() {
+    let mut image = Image::new();
+    let key = image.string("key");
+    image.span(0, 1, &text_item(ValueType::String.code(), key, "value"));
+    image.span(0, 2, &[]);
+    let batch = image.open().observe().poll().unwrap();
+    assert!(batch.report.is_clean(), "{:?}", batch.report);
+    let [Record::Span(first), Record::Span(second)] = &batch.records[..] else { panic!() };
+    assert!(std::sync::Arc::ptr_eq(&first.scope, &second.scope));
+    assert_eq!((&*first.scope.name, &*first.scope.version), ("scope", "1.2"));
+    assert_eq!(&*first.scope.resource.attributes[0].key, "service.name");
+    assert_eq!(&*first.attributes[0].key, "key");
+}
+
+#[test]
+fn any_damaged_byte_of_an_entry_gives_a_placeholder_and_a_fault() {
+    let entry_length = EntryHeader::SIZE + "operation".len();
+    for byte in (0..entry_length).filter(|byte| !(12..16).contains(byte)) {
+        let mut image = Image::new();
+        let reference = image.string("operation");
+        image.span(0, 1, &named_by(reference));
+        image.bytes[entry_at(reference) + byte] ^= 4;
+        let (span, report) = only_span(&image);
+        assert_eq!(&*span.name, format!("<bad reference {reference}>"), "byte {byte}");
+        assert_eq!(rules(&report), [Rule::DictionaryEntry], "byte {byte}");
+        assert_eq!(report.faults[0].offset, entry_at(reference) as u64);
+        assert_eq!(&*span.scope.name, "scope", "other entries are not concerned");
+    }
+}
+
+#[test]
+fn a_damaged_entry_is_told_once_in_each_report() {
+    let mut image = Image::new();
+    let reference = image.string("operation");
+    for number in 1..=9 {
+        image.span(0, number, &named_by(reference));
+    }
+    image.bytes[entry_at(reference) + 17] ^= 4;
+    let recording = image.open();
+    for _ in 0..2 {
+        let batch = recording.observe().poll().unwrap();
+        assert_eq!((batch.records.len(), batch.report.faults.len()), (9, 1));
+        assert_eq!(rules(&recording.verify().unwrap()), [Rule::DictionaryEntry; 2]);
+    }
+}
+
+#[test]
+fn a_damaged_resource_is_told_with_its_scope() {
+    let mut image = Image::new();
+    let resource = image.entry(EntryKind::Resource, &[1; 32]);
+    image.scope = image.new_scope(resource, "other");
+    image.bytes[entry_at(resource) + 20] ^= 1;
+    image.span(0, 1, &[]);
+    let recording = image.open();
+    for _ in 0..2 {
+        let batch = recording.observe().poll().unwrap();
+        assert_eq!(&*batch.records[0].scope().name, "other");
+        assert_eq!(rules(&batch.report), [Rule::DictionaryEntry]);
+    }
+}
+
+#[test]
+fn references_to_nowhere_are_faults() {
+    for reference in [1, 7, 2047, 2048, u32::MAX] {
+        let mut image = Image::new();
+        image.span(0, 1, &named_by(reference));
+        let (span, report) = only_span(&image);
+        assert_eq!(&*span.name, format!("<bad reference {reference}>"));
+        assert_eq!(report.faults.len(), 1, "{report:?}");
+    }
+}
+
+#[test]
+fn a_reference_to_another_kind_is_a_fault() {
+    let mut image = Image::new();
+    let text = image.string("text");
+    let scope = image.scope;
+    image.span(0, 1, &named_by(scope));
+    let (span, report) = only_span(&image);
+    assert_eq!(&*span.name, format!("<bad reference {scope}>"));
+    assert_eq!(rules(&report), [Rule::Reference]);
+
+    let mut image = image.clone();
+    image.scope = text;
+    image.span(1, 2, &[]);
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!(rules(&batch.report), [Rule::Reference; 2]);
+    assert_eq!(batch.records.len(), 2);
+}
+
+#[test]
+fn an_entry_inside_another_one_is_refused() {
+    let mut image = Image::new();
+    let mut inner = Image::new();
+    let at = inner.string("inner");
+    let entry = inner.bytes[entry_at(at)..entry_at(at) + 24].to_vec();
+    let outer = image.entry(EntryKind::String, &entry);
+    image.span(0, 1, &named_by(outer));
+    image.span(0, 2, &named_by(outer + 2));
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!(rules(&batch.report), [Rule::Utf8, Rule::DictionaryEntry]);
+}
+
+#[test]
+fn text_too_long_for_a_reference_is_refused() {
+    let mut image = Image::new();
+    let at = Image::segment_at(otlp_mmap_format::Signal::Spans, 0);
+    // The dictionary of an image is too small for it: make one of the space of the segments.
+    let table = 1024 + 6 * 32;
+    image.put(table + 16, &U64::new((image.bytes.len() - DICTIONARY_AT) as u64));
+    assert!(at > DICTIONARY_AT);
+    image.seal_header();
+    let overlapping = otlp_mmap_reader::Recording::from_file(image.file(), "image");
+    assert!(overlapping.is_err(), "sections must not overlap");
+}
+
+#[test]
+fn the_published_length_is_checked() {
+    for committed in [65, 16_385, u64::MAX] {
+        let mut image = Image::new();
+        image.put(DICTIONARY_AT, &U64::new(committed));
+        image.span(0, 1, &[]);
+        assert_eq!(&*only_span(&image).0.scope.name, "scope", "entries are known by their CRC");
+        assert!(rules(&image.open().verify().unwrap()).contains(&Rule::Committed));
+    }
+}
+
+#[test]
+fn verify_counts_entries_and_goes_on_behind_a_damaged_one() {
+    let mut image = Image::new();
+    let before = image.open().verify().unwrap();
+    assert!(before.is_clean(), "{before:?}");
+    let damaged = image.string("damaged, and long enough for three places");
+    image.string("whole");
+    image.put(entry_at(damaged), &U32::new(90));
+    let report = image.open().verify().unwrap();
+    assert_eq!(report.readable.dictionary_entries, before.readable.dictionary_entries + 1);
+    assert_eq!(rules(&report), [Rule::DictionaryEntry]);
+    assert_eq!(report.faults[0].offset, entry_at(damaged) as u64);
+}

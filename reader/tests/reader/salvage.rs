@@ -1,0 +1,88 @@
+//! After the machine went down: committed words are older than what stands on the disk.
+
+use otlp_mmap_format::{Committed, Header, RecordType, U64};
+use otlp_mmap_reader::{Rule, Signal};
+
+use crate::observer::{ids, rules};
+use crate::support::{Image, name, record};
+
+/// An image that another boot wrote.
+fn of_another_boot() -> Image {
+    let mut image = Image::new();
+    let at = Header::FIELDS.iter().find(|f| f.name == "boot_id").unwrap().offset;
+    image.bytes[at] ^= 0xff;
+    image.seal_header();
+    image
+}
+
+fn forget_committed(image: &mut Image) {
+    for slot in 0..4 {
+        image.put(Image::table_at(Signal::Spans, slot), &U64::ZERO);
+    }
+}
+
+#[test]
+fn whole_records_are_found_without_committed_words() {
+    let mut image = of_another_boot();
+    for number in 1..=3 {
+        image.span(0, number, &name("n"));
+        image.span(2, number + 10, &name("n"));
+    }
+    forget_committed(&mut image);
+    let recording = image.open();
+    assert!(!recording.same_boot());
+    let mut observer = recording.observe();
+    let batch = observer.poll().unwrap();
+    assert_eq!(ids(&batch), [1, 2, 3, 11, 12, 13]);
+    assert!(batch.report.is_clean(), "{:?}", batch.report);
+    assert!(observer.poll().unwrap().records.is_empty(), "read once");
+    assert_eq!(recording.losses().unwrap().signal(Signal::Spans).recorded, 6);
+    assert_eq!(recording.verify().unwrap().readable.spans, 6);
+}
+
+#[test]
+fn only_the_newest_generation_counts() {
+    let mut image = of_another_boot();
+    for number in 1..=4 {
+        image.span(0, number, &name("old"));
+    }
+    image.recycle(Signal::Spans, 0);
+    image.span(0, 9, &name("new"));
+    let word = Committed { generation: 1, bytes: 100_000 }.pack();
+    image.put(Image::table_at(Signal::Spans, 0), &U64::new(word));
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!(ids(&batch), [9]);
+    assert!(batch.report.is_clean(), "{:?}", batch.report);
+}
+
+#[test]
+fn a_torn_record_in_the_middle_is_a_fault_and_the_rest_is_read() {
+    let mut image = of_another_boot();
+    image.span(0, 1, &name("one"));
+    let torn = image.span(0, 2, &name("two"));
+    image.span(0, 3, &name("three"));
+    image.bytes[torn..torn + 40].fill(0);
+    forget_committed(&mut image);
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!((ids(&batch), rules(&batch.report)), (vec![1, 3], vec![Rule::RecordCheck]));
+}
+
+#[test]
+fn a_torn_record_does_not_set_the_generation() {
+    let mut image = of_another_boot();
+    image.span(0, 1, &name("one"));
+    let mut torn = record(RecordType::Span, 2, 0, 1, &[7; 56]);
+    torn[60] ^= 1;
+    image.put(Image::segment_at(Signal::Spans, 0) + 1024, &torn[..]);
+    assert_eq!(ids(&image.open().observe().poll().unwrap()), [1]);
+}
+
+#[test]
+fn a_closed_file_of_another_boot_is_trusted() {
+    let mut image = of_another_boot();
+    image.span(0, 1, &[]);
+    image.span(0, 2, &[]);
+    forget_committed(&mut image);
+    image.close(5);
+    assert!(image.open().observe().poll().unwrap().records.is_empty());
+}
