@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use otlp_mmap_reader::{Changes, Directory, Recording, Report};
+use otlp_mmap_reader::{Directory, Recording, Report};
 
 use crate::escape::Printable;
 
@@ -31,8 +31,18 @@ impl<'a> Notes<'a> {
     /// Tells something about a file.
     pub(crate) fn note(&mut self, path: &Path, text: impl Display) {
         let (path, text) = (path.display().to_string(), text.to_string());
+        // Errors of the operating system name the file themselves.
+        let text = if text.contains(&path) { text } else { format!("{path}: {text}") };
         // Nobody can be told that stderr is gone.
-        let _ = writeln!(self.stderr, "otlp-mmap: {}: {}", Printable(&path), Printable(&text));
+        let _ = writeln!(self.stderr, "otlp-mmap: {}", Printable(&text));
+    }
+
+    /// Tells how many lines are longer than a receiver takes.
+    pub(crate) fn too_long(&mut self, lines: u64) {
+        if lines > 0 {
+            let text = "lines of one record each are over 512 KiB, which a receiver may refuse";
+            let _ = writeln!(self.stderr, "otlp-mmap: {lines} {text}");
+        }
     }
 
     /// Tells that a file could not be read.
@@ -73,35 +83,37 @@ impl Sources {
         Self { directories }
     }
 
-    /// Whether none of the paths could be taken.
+    /// Whether there is no path left to look at.
     pub(crate) fn is_empty(&self) -> bool {
         self.directories.is_empty()
     }
 
-    /// The recordings that are new since the last call, and the files that are gone; what cannot be read is told.
-    pub(crate) fn refresh(&mut self, notes: &mut Notes<'_>) -> (Vec<Arc<Recording>>, Vec<PathBuf>) {
-        let (mut new, mut vanished) = (Vec::new(), Vec::new());
-        for (path, directory) in &mut self.directories {
-            match directory.refresh() {
-                Ok(Changes { new: recordings, vanished: gone, faults, .. }) => {
-                    new.extend(recordings);
-                    vanished.extend(gone);
-                    for fault in faults {
-                        notes.fail(&fault.path, fault.error);
-                    }
+    /// The recordings that are new since the last call; what cannot be read is told. A path that cannot be listed any
+    /// more is told once and given up. Recordings of files that are gone stay readable as long as they are held.
+    pub(crate) fn refresh(&mut self, notes: &mut Notes<'_>) -> Vec<Arc<Recording>> {
+        let mut new = Vec::new();
+        self.directories.retain_mut(|(path, directory)| match directory.refresh() {
+            Ok(changes) => {
+                new.extend(changes.new);
+                for fault in changes.faults {
+                    notes.fail(&fault.path, fault.error);
                 }
-                Err(error) => notes.fail(path, error),
+                true
             }
-        }
-        (new, vanished)
+            Err(error) => {
+                notes.fail(path, error);
+                false
+            }
+        });
+        new
     }
 }
 
-/// All recordings at the paths, once; a directory without any is told.
+/// All recordings at the paths, in the order of the paths and then of their names; a directory without any is told.
 pub(crate) fn recordings(paths: &[PathBuf], notes: &mut Notes<'_>) -> Vec<Arc<Recording>> {
     let mut all = Vec::new();
     for path in paths {
-        let (new, _) = Sources::open(std::slice::from_ref(path), notes).refresh(notes);
+        let new = Sources::open(std::slice::from_ref(path), notes).refresh(notes);
         if new.is_empty() && path.is_dir() {
             notes.note(path, "no recordings (*.otlpmm)");
         }

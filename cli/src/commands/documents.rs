@@ -27,6 +27,6 @@ pub(super) fn man(command: Option<&str>, io: &mut Io<'_>) -> anyhow::Result<Exit
         None => program,
         Some(name) => program.find_subcommand(name).with_context(|| format!("no command {name}"))?.clone(),
     };
-    Man::new(page).render(io.stdout)?;
+    Man::new(page).source(concat!("otlp-mmap ", env!("CARGO_PKG_VERSION"))).render(io.stdout)?;
     Ok(Exit::Success)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use otlp_mmap_reader::model::Record;
-use otlp_mmap_reader::{Recording, Snapshot};
+use otlp_mmap_reader::{Recording, Report, Snapshot};
 
 use crate::args::{Dump, Format};
 use crate::io::{Exit, Io};
@@ -39,6 +39,7 @@ pub(super) fn run(args: &Dump, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<
                 let items = items(snapshot, &selection, &file_name(&recording));
                 found |= !items.is_empty();
                 output.write(items)?;
+                notes.too_long(output.take_too_long());
             }
             Err(error) => notes.fail(recording.path(), error),
         }
@@ -114,22 +115,20 @@ fn items(snapshot: Snapshot, selection: &Selection, file: &Arc<str>) -> Vec<Item
     items
 }
 
-/// The series of a recording that are wanted, each as it is now.
+/// The series of a recording that are wanted, each as it is now. `None`: they cannot be read, which was told.
 pub(super) fn metrics(
     recording: &Recording,
     selection: &Selection,
     notes: &mut Notes<'_>,
-) -> Vec<OwnedRecord> {
-    let mut report = otlp_mmap_reader::Report::default();
-    match recording.series(&mut report) {
-        Ok(series) => series
-            .into_iter()
-            .map(|series| OwnedRecord::Metric(Box::new(series)))
-            .filter(|metric| selection.accepts(metric.view()))
-            .collect(),
+) -> Option<Vec<OwnedRecord>> {
+    match recording.series(&mut Report::default()) {
+        Ok(series) => {
+            let metrics = series.into_iter().map(|series| OwnedRecord::Metric(Box::new(series)));
+            Some(metrics.filter(|metric| selection.accepts(metric.view())).collect())
+        }
         Err(error) => {
             notes.fail(recording.path(), error);
-            Vec::new()
+            None
         }
     }
 }

@@ -131,7 +131,7 @@ impl Statistics<'_> {
 
     fn in_flight(&self, out: &mut dyn Write) -> io::Result<()> {
         let spans = &self.snapshot.spans_in_flight;
-        line(out, "in flight", format_args!("{} spans", spans.len()))?;
+        line(out, "spans in flight", spans.len())?;
         for span in spans.iter().take(SPANS_NAMED) {
             let record = RecordView::Span(span);
             writeln!(out, "    {}", Text { record, paint: self.paint })?;

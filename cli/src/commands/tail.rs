@@ -48,7 +48,8 @@ pub(super) fn run(args: &Tail, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<
     loop {
         output.write(items)?;
         output.flush()?;
-        let done = !follow || args.until_closed && rounds.all_ended();
+        rounds.notes.too_long(output.take_too_long());
+        let done = !follow || rounds.are_over(args.until_closed);
         if done || !io.clock.wait(INTERVAL) {
             break;
         }
@@ -81,8 +82,7 @@ struct Followed {
 impl Rounds<'_> {
     /// What is new in all recordings, by time; at most the last `limit` records.
     fn next(&mut self, limit: usize) -> Vec<Item> {
-        // Files that are gone are read on as long as their writer lives.
-        let (new, _) = self.sources.refresh(&mut self.notes);
+        let new = self.sources.refresh(&mut self.notes);
         self.followed.extend(new.into_iter().map(Followed::new));
         let with_metrics = self.selection.has(Signal::Metrics) && self.number.is_multiple_of(METRIC_ROUNDS);
         self.number += 1;
@@ -96,9 +96,11 @@ impl Rounds<'_> {
         items
     }
 
-    /// Whether there is a recording, and every writer has closed its own or died.
-    fn all_ended(&self) -> bool {
-        !self.followed.is_empty() && self.followed.iter().all(|followed| followed.ended)
+    /// Whether there is nothing more to follow: no path is left, or `until_closed` and there is a recording, and every
+    /// writer has closed its own or died.
+    fn are_over(&self, until_closed: bool) -> bool {
+        let all_ended = self.followed.iter().all(|followed| followed.ended);
+        all_ended && (self.sources.is_empty() || until_closed && !self.followed.is_empty())
     }
 }
 
@@ -146,7 +148,11 @@ impl Followed {
     }
 
     fn changed_metrics(&mut self, selection: &Selection, notes: &mut Notes<'_>, items: &mut Vec<Item>) {
-        for record in dump::metrics(&self.recording, selection, notes) {
+        let Some(metrics) = dump::metrics(&self.recording, selection, notes) else {
+            self.ended = true;
+            return;
+        };
+        for record in metrics {
             let OwnedRecord::Metric(series) = &record else { continue };
             let now = (series.time_unix_nano, series.point.clone());
             // Comparing a NaN says "changed"; the time says whether it is so.

@@ -43,6 +43,8 @@ pub(crate) struct Output<'a> {
     sinks: Sinks<'a>,
     /// OTLP JSON documents are written once, at the end.
     documents: Batch,
+    /// OTLP JSON lines that hold one record and are too long all the same.
+    too_long: u64,
 }
 
 /// Where the bytes go.
@@ -92,7 +94,7 @@ impl OtlpSignal {
 
 impl<'a> Output<'a> {
     pub(crate) fn new(format: Format, paint: Paint, sinks: Sinks<'a>) -> Self {
-        Self { format, paint, sinks, documents: Batch::default() }
+        Self { format, paint, sinks, documents: Batch::default(), too_long: 0 }
     }
 
     /// Writes records in their order, OTLP JSON documents excepted: those are written by [`Output::finish`].
@@ -108,12 +110,20 @@ impl<'a> Output<'a> {
                 let sink = self.sinks.of(OtlpSignal::of(record.signal()));
                 writeln!(sink, "{}", jsonl::line(record, &item.file))
             }),
-            Format::OtlpJsonl => items.into_iter().collect::<Batch>().write_lines(&mut self.sinks),
+            Format::OtlpJsonl => {
+                self.too_long += items.into_iter().collect::<Batch>().write_lines(&mut self.sinks)?;
+                Ok(())
+            }
             Format::OtlpJson => {
                 self.documents.extend(items);
                 Ok(())
             }
         }
+    }
+
+    /// Lines written since the last call that a receiver may refuse for their length.
+    pub(crate) fn take_too_long(&mut self) -> u64 {
+        std::mem::take(&mut self.too_long)
     }
 
     /// Hands on what is buffered.

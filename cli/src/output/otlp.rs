@@ -47,11 +47,11 @@ impl FromIterator<Item> for Batch {
 }
 
 impl Batch {
-    /// Writes lines of several records each, as long as they stay below the limit.
-    pub(super) fn write_lines(&self, sinks: &mut Sinks<'_>) -> io::Result<()> {
-        lines(&self.spans, &traces, LINE_LIMIT, sinks.of(OtlpSignal::Traces))?;
-        lines(&self.series, &metrics, LINE_LIMIT, sinks.of(OtlpSignal::Metrics))?;
-        lines(&self.events, &logs, LINE_LIMIT, sinks.of(OtlpSignal::Logs))
+    /// Writes lines of several records each, as long as they stay below the limit. Returns how many lines do not.
+    pub(super) fn write_lines(&self, sinks: &mut Sinks<'_>) -> io::Result<u64> {
+        Ok(lines(&self.spans, &traces, LINE_LIMIT, sinks.of(OtlpSignal::Traces))?
+            + lines(&self.series, &metrics, LINE_LIMIT, sinks.of(OtlpSignal::Metrics))?
+            + lines(&self.events, &logs, LINE_LIMIT, sinks.of(OtlpSignal::Logs))?)
     }
 
     /// Writes one document for each signal that has records, and for those in `wanted`.
@@ -81,24 +81,27 @@ fn logs(events: &[Event]) -> String {
 }
 
 /// Writes records as lines shorter than `limit`, halving what is too long. One record that is too long by itself is
-/// written all the same: a line that a receiver may refuse is better than a record nobody sees.
+/// written all the same, and counted: a line that a receiver may refuse is better than a record nobody sees.
 fn lines<T>(
     records: &[T],
     encode: &dyn Fn(&[T]) -> String,
     limit: usize,
     sink: &mut dyn Write,
-) -> io::Result<()> {
+) -> io::Result<u64> {
+    let mut too_long = 0;
     let mut rest: Vec<&[T]> = records.rchunks(LINE_RECORDS).collect();
     while let Some(part) = rest.pop() {
         let line = encode(part);
-        if line.len() + 1 < limit || part.len() == 1 {
+        let fits = line.len() + 1 < limit;
+        if fits || part.len() == 1 {
             writeln!(sink, "{line}")?;
+            too_long += u64::from(!fits);
         } else {
             let (first, second) = part.split_at(part.len() / 2);
             rest.extend([second, first]);
         }
     }
-    Ok(())
+    Ok(too_long)
 }
 
 #[cfg(test)]
@@ -112,8 +115,11 @@ mod tests {
 
     fn split(numbers: &[u32], limit: usize) -> Vec<String> {
         let mut out = Vec::new();
-        lines(numbers, &encode, limit, &mut out).unwrap();
-        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
+        let too_long = lines(numbers, &encode, limit, &mut out).unwrap();
+        let lines: Vec<String> = String::from_utf8(out).unwrap().lines().map(str::to_owned).collect();
+        let counted = lines.iter().filter(|line| line.len() + 1 >= limit).count();
+        assert_eq!(usize::try_from(too_long).unwrap(), counted);
+        lines
     }
 
     #[test]

@@ -1,0 +1,156 @@
+//! `stat`, `verify`, `completions`, `man`, and the program itself.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{Recorded, run, text};
+use otlp_mmap::Exit;
+
+fn recorded(directory: &Path) -> (PathBuf, Recorded) {
+    let path = directory.join("shop.otlpmm");
+    let recorded = Recorded::create(&path, "shop");
+    recorded.fill();
+    (path, recorded)
+}
+
+#[test]
+fn stat_tells_what_a_recording_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, recorded) = recorded(directory.path());
+    let ran = run(&["stat", text(&path)]);
+    assert_eq!((ran.exit, ran.stderr.as_str()), (Exit::Success, ""));
+    for part in [
+        &format!("pid {}, alive", std::process::id()),
+        "overwrite-oldest",
+        "spans             2 recorded, 2 present, 0 lost\n",
+        "events            2 recorded, 2 present, 0 lost\n",
+        "measurements      1 recorded, 1 present, 0 lost\n",
+        "metric series     1\n",
+        "faults            none\n",
+        "spans in flight   1\n",
+        "SPAN shop \"POST /order\" server in-flight",
+        "for 59.970s now",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}\n{}", ran.stdout);
+    }
+    recorded.writer.close();
+    assert!(run(&["stat", text(&path)]).stdout.contains(", closed at 20"));
+}
+
+#[test]
+fn stat_counts_losses_by_signal_and_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, recorded) = recorded(directory.path());
+    for i in 0..5_000 {
+        recorded.event("flood", 9, "x", i);
+    }
+    recorded.span(&"long".repeat(3_000), 1, 0);
+    let ran = run(&["stat", "--format", "json", text(directory.path())]);
+    let json = &ran.json()[0];
+    let events = &json["signals"]["events"];
+    assert_eq!(events["recorded"], 5_002);
+    assert_eq!(events["lost"], events["lost_by_reason"]["overwritten"]);
+    assert_eq!(events["present"].as_u64().unwrap() + events["lost"].as_u64().unwrap(), 5_002);
+    assert!(events["lost"].as_u64().unwrap() > 0);
+    assert_eq!(json["signals"]["spans"]["kept_by_reason"]["truncated"], 1);
+    assert_eq!(json["liveness"], "alive");
+    assert_eq!(json["spans_in_flight"], 1);
+    assert_eq!(json["metric_series"], 1);
+    assert_eq!(json["fill"]["events"]["segments"]["total"], 16);
+    let text = run(&["stat", text(&path)]).stdout;
+    assert!(text.contains(&format!("lost, overwritten {}", events["lost"])), "{text}");
+}
+
+#[test]
+fn verify_is_content_with_a_live_and_with_a_killed_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, _recorded) = recorded(directory.path());
+    let ran = run(&["verify", text(&path)]);
+    assert_eq!((ran.exit, ran.stderr.as_str()), (Exit::Success, ""), "{}", ran.stdout);
+    let readable = "readable: 2 spans, 1 spans in flight, 2 events, 1 measurements, 1 metric series";
+    assert!(ran.stdout.contains(": ok\n") && ran.stdout.contains(readable), "{}", ran.stdout);
+    let dead = directory.path().join("dead.otlpmm");
+    fs::copy(&path, &dead).unwrap();
+    let ran = run(&["verify", text(&dead)]);
+    assert_eq!(ran.exit, Exit::Success);
+    assert!(ran.stderr.contains("did not close"), "{}", ran.stderr);
+}
+
+#[test]
+fn verify_names_offset_and_rule_and_the_rest_stays_readable() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, _recorded) = recorded(directory.path());
+    let mut bytes = fs::read(&path).unwrap();
+    let body = bytes.windows(8).rposition(|window| window == b"all well").unwrap();
+    bytes[body] ^= 1;
+    let damaged = directory.path().join("damaged.otlpmm");
+    fs::write(&damaged, bytes).unwrap();
+    let ran = run(&["verify", text(&damaged), text(&path)]);
+    assert_eq!(ran.exit, Exit::No);
+    assert!(ran.stdout.contains("1 fault\n  offset "), "{}", ran.stdout);
+    assert!(ran.stdout.contains(": record-crc: ") && ran.stdout.contains(", 1 events,"), "{}", ran.stdout);
+    assert!(ran.stdout.contains(": ok\n"));
+    let json = run(&["verify", "--format", "jsonl", text(&damaged)]).json();
+    assert_eq!(json[0]["damaged"], true);
+    assert_eq!(json[0]["faults"][0]["rule"], "record-crc");
+    let ran = run(&["dump", "--signal", "events", text(&damaged)]);
+    assert_eq!((ran.exit, ran.stdout.lines().count()), (Exit::Success, 1));
+    assert!(ran.stderr.contains("record-crc"));
+}
+
+#[test]
+fn a_file_that_is_no_recording_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.otlpmm");
+    fs::write(&path, vec![7; 10_000]).unwrap();
+    for command in ["dump", "tail", "stat", "verify"] {
+        let ran = run(&[command, text(&path)]);
+        assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Error, ""), "{command}");
+        assert!(ran.stderr.contains("not an otlp-mmap recording"), "{command}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_is_read_or_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, _recorded) = recorded(directory.path());
+    let bytes = fs::read(&path).unwrap();
+    let cut = directory.path().join("cut");
+    for length in (0..bytes.len()).step_by(bytes.len() / 40 + 1) {
+        fs::write(&cut, &bytes[..length]).unwrap();
+        for command in ["dump", "tail", "stat", "verify"] {
+            run(&[command, text(&cut)]);
+        }
+    }
+}
+
+#[test]
+fn completions_and_manual_pages() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(&["completions", shell]);
+        assert!(ran.exit == Exit::Success && ran.stdout.contains("until-closed"), "{shell}");
+    }
+    assert!(run(&["man"]).stdout.contains(".TH otlp-mmap 1"));
+    assert!(run(&["man", "tail"]).stdout.contains("until\\-closed"));
+    assert_eq!(run(&["man", "nothing"]).exit, Exit::Error);
+    let ran = run(&["--version"]);
+    assert!(ran.exit == Exit::Success && ran.stdout.starts_with("otlp-mmap "));
+    assert!(run(&["dump", "--help"]).stdout.contains("parent_span_id"));
+}
+
+#[test]
+fn the_program_survives_a_closed_pipe() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_path, recorded) = recorded(directory.path());
+    for i in 0..400 {
+        recorded.event("many", 9, &"x".repeat(100), i);
+    }
+    let script = "\"$0\" dump --format jsonl \"$1\" | head -c 1; test \"${PIPESTATUS[0]}\" = 0";
+    let program = env!("CARGO_BIN_EXE_otlp-mmap");
+    let output = Command::new("bash").args(["-c", script, program, text(directory.path())]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"{"[..], &b""[..]));
+}
