@@ -8,6 +8,8 @@ use std::process::Command;
 
 use common::{Recorded, run, text};
 use otlp_mmap::Exit;
+use otlp_mmap_format::HEADER_CRC_OFFSET;
+use otlp_mmap_reader::{Recording, Signal};
 
 fn recorded(directory: &Path) -> (PathBuf, Recorded) {
     let path = directory.join("shop.otlpmm");
@@ -77,6 +79,44 @@ fn verify_is_content_with_a_live_and_with_a_killed_writer() {
     let ran = run(&["verify", text(&dead)]);
     assert_eq!(ran.exit, Exit::Success);
     assert!(ran.stderr.contains("did not close"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_half_written_record_of_a_killed_writer_is_no_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, _recorded) = recorded(directory.path());
+    let recording = Recording::open(&path).unwrap();
+    let used = recording.fill().unwrap().pools[1].bytes.used;
+    let end = recording.header().pool(Signal::Events).segments.offset + used;
+    let mut bytes = fs::read(&path).unwrap();
+    let end = usize::try_from(end).unwrap();
+    let half = bytes[end - 96..end - 40].to_vec();
+    bytes[end..end + half.len()].copy_from_slice(&half);
+    let dead = directory.path().join("dead.otlpmm");
+    fs::write(&dead, bytes).unwrap();
+    let ran = run(&["verify", text(&dead)]);
+    assert_eq!(ran.exit, Exit::Success, "{}", ran.stdout);
+    assert!(ran.stdout.contains(", 2 events,") && ran.stderr.contains("not finished"), "{ran:?}");
+}
+
+#[test]
+fn a_recording_of_another_boot_is_read_and_remarked_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, _recorded) = recorded(directory.path());
+    let mut bytes = fs::read(&path).unwrap();
+    let boot_id = Recording::open(&path).unwrap().header().boot_id.expect("Linux has a boot id");
+    let at = bytes.windows(16).position(|window| window == boot_id).unwrap();
+    bytes[at] ^= 1;
+    let crc = crc32c::crc32c(&bytes[..HEADER_CRC_OFFSET]);
+    bytes[HEADER_CRC_OFFSET..HEADER_CRC_OFFSET + 4].copy_from_slice(&crc.to_le_bytes());
+    let dead = directory.path().join("dead.otlpmm");
+    fs::write(&dead, bytes).unwrap();
+    let ran = run(&["verify", text(&dead)]);
+    assert_eq!(ran.exit, Exit::Success, "{}", ran.stdout);
+    assert!(ran.stderr.contains("started again"), "{}", ran.stderr);
+    let stat = run(&["stat", text(&dead)]).stdout;
+    assert!(stat.contains("dead, before the machine was started again") && stat.contains("remark"), "{stat}");
+    assert_eq!(run(&["dump", text(&dead)]).stdout, run(&["dump", text(&path)]).stdout);
 }
 
 #[test]

@@ -61,6 +61,9 @@ impl Statistics<'_> {
         for losses in &self.snapshot.losses.signals {
             self.losses(losses, out)?;
         }
+        if self.recording.liveness() == Liveness::Dead && !self.recording.same_boot() {
+            line(out, "remark", "the machine was started again: counts may be older than the records")?;
+        }
         line(out, "metric series", self.snapshot.series.len())?;
         self.faults(out)?;
         self.in_flight(out)

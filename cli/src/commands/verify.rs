@@ -31,16 +31,20 @@ pub(super) fn run(args: &Verify, paint: Paint, io: &mut Io<'_>) -> anyhow::Resul
                 writeln!(io.stdout, "{}", json_safe(&json))?;
             }
         }
-        if report.is_clean() && recording.liveness() == Liveness::Dead {
-            notes.note(recording.path(), UNFINISHED);
+        if recording.liveness() == Liveness::Dead {
+            notes.note(recording.path(), if recording.same_boot() { KILLED } else { OTHER_BOOT });
         }
     }
     Ok(exit(&notes, damaged))
 }
 
 /// What a killed writer leaves.
-const UNFINISHED: &str =
+const KILLED: &str =
     "the writer did not close the recording; a record that it had not finished does not count as damage";
+
+/// What a machine that went down leaves.
+const OTHER_BOOT: &str = "the writer did not close the recording, and the machine was started again since: what is whole \
+    counts, whether it was published or not";
 
 fn text(recording: &Recording, report: &Report, paint: Paint, out: &mut dyn Write) -> std::io::Result<()> {
     let path = recording.path().display().to_string();
