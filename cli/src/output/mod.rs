@@ -2,6 +2,8 @@
 
 pub mod jsonl;
 mod otlp;
+#[cfg(test)]
+mod properties;
 pub mod text;
 
 use std::fs::File;

@@ -8,7 +8,7 @@ use otlp_mmap_reader::model::{
     Aggregation, Buckets, Event, KeyValue, Measurement, Number, Point, Series, Span, Value,
 };
 
-use crate::escape::{Printable, Quoted};
+use crate::escape::Quoted;
 use crate::paint::{Paint, Style};
 use crate::record::{RecordView, SPAN_KINDS, STATUS_CODES, enum_name, hex, severity_name};
 use crate::time::{format_duration, format_time};
@@ -222,7 +222,7 @@ fn context(f: &mut Formatter<'_>, trace_id: &[u8], span_id: &[u8]) -> fmt::Resul
 }
 
 fn unit(f: &mut Formatter<'_>, unit: &str) -> fmt::Result {
-    if unit.is_empty() { Ok(()) } else { write!(f, " {}", Printable(unit)) }
+    if unit.is_empty() { Ok(()) } else { write!(f, " {}", Quoted(unit)) }
 }
 
 fn point(f: &mut Formatter<'_>, series: &Series) -> fmt::Result {
