@@ -1,0 +1,546 @@
+"""Bad input raises an exception that names the argument, and records nothing."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import otlp_mmap
+from otlp_mmap import (
+    CapacityError,
+    ClosedError,
+    DamagedFileError,
+    DuplicateSpanError,
+    InvalidTypeError,
+    InvalidValueError,
+    OtlpMmapError,
+    Reader,
+    UnknownReferenceError,
+    UnknownSpanError,
+    Writer,
+)
+
+from .conftest import Recording
+from .telemetry import EPOCH
+
+TRACE, SPAN, OTHER = b"t" * 16, b"s" * 8, b"o" * 8
+CONTEXT = {"trace_id": TRACE, "span_id": SPAN, "flags": 1}
+SUM = {"sum": {"aggregation_temporality": "DELTA", "is_monotonic": False}}
+
+GOOD: dict[str, dict[str, Any]] = {
+    "record_string": {"string": "text"},
+    "create_resource": {"attributes": {}, "schema_url": None},
+    "create_instrumentation_scope": {
+        "resource_ref": "resource",
+        "name": "scope",
+        "version": None,
+        "attributes": None,
+        "schema_url": None,
+    },
+    "create_metric_stream": {
+        "instrumentation_scope_ref": "scope",
+        "name": "metric",
+        "description": "",
+        "unit": "",
+        "aggregation": SUM,
+    },
+    "record_measurement": {
+        "metric_ref": "metric",
+        "attributes": {},
+        "time_unix_nano": EPOCH,
+        "value": 1,
+        "span_context": None,
+    },
+    "record_event": {
+        "instrumentation_scope_ref": "scope",
+        "span_context": CONTEXT,
+        "event_name_ref": "string",
+        "time_unix_nano": EPOCH,
+        "attributes": {},
+        "severity_number": 9,
+        "severity_text": "INFO",
+        "body": "text",
+        "observed_time_unix_nano": EPOCH,
+        "dropped_attributes_count": 0,
+    },
+    "record_span_start": {
+        "instrumentation_scope_ref": "scope",
+        "trace_id": TRACE,
+        "span_id": OTHER,
+        "parent_span_id": SPAN,
+        "flags": 1,
+        "name": "name",
+        "kind": 1,
+        "start_time_unix_nano": EPOCH,
+        "attributes": {},
+        "trace_state": "",
+    },
+    "record_span_attributes": {
+        "instrumentation_scope_ref": "scope",
+        "trace_id": TRACE,
+        "span_id": SPAN,
+        "attributes": {"key": 1},
+    },
+    "record_span_event": {
+        "instrumentation_scope_ref": "scope",
+        "trace_id": TRACE,
+        "span_id": SPAN,
+        "name": "name",
+        "time_unix_nano": EPOCH,
+        "attributes": {},
+        "dropped_attributes_count": 0,
+    },
+    "record_span_link": {
+        "instrumentation_scope_ref": "scope",
+        "trace_id": TRACE,
+        "span_id": SPAN,
+        "span_context": CONTEXT,
+        "attributes": {},
+        "trace_state": "",
+        "dropped_attributes_count": 0,
+    },
+    "record_span_status": {
+        "instrumentation_scope_ref": "scope",
+        "trace_id": TRACE,
+        "span_id": SPAN,
+        "code": 2,
+        "message": "text",
+    },
+    "record_span_name": {"instrumentation_scope_ref": "scope", "trace_id": TRACE, "span_id": SPAN, "name": "name"},
+    "record_span_dropped": {
+        "instrumentation_scope_ref": "scope",
+        "trace_id": TRACE,
+        "span_id": SPAN,
+        "attributes": 1,
+        "events": 1,
+        "links": 1,
+    },
+    "record_span_end": {
+        "instrumentation_scope_ref": "scope",
+        "trace_id": TRACE,
+        "span_id": SPAN,
+        "end_time_unix_nano": EPOCH,
+    },
+}
+"""Every call with arguments that it takes; a name in place of a reference stands for one of that kind."""
+
+Case = tuple[str, Any, type[OtlpMmapError]]
+
+
+def for_text(argument: str) -> list[Case]:
+    """What is no text."""
+    return [
+        (argument, 1, InvalidTypeError),
+        (argument, b"x", InvalidTypeError),
+        (argument, "\ud800", InvalidValueError),
+    ]
+
+
+def for_id(argument: str, length: int) -> list[Case]:
+    """What is no id."""
+    return [
+        (argument, b"x" * (length - 1), InvalidValueError),
+        (argument, b"x" * (length + 1), InvalidValueError),
+        (argument, b"", InvalidValueError),
+        (argument, "x" * length, InvalidTypeError),
+        (argument, 7, InvalidTypeError),
+    ]
+
+
+def for_whole(argument: str, too_large: int = 2**64) -> list[Case]:
+    """What is no unsigned integer."""
+    return [
+        (argument, -1, InvalidValueError),
+        (argument, too_large, InvalidValueError),
+        (argument, 1.5, InvalidTypeError),
+        (argument, True, InvalidTypeError),
+        (argument, "1", InvalidTypeError),
+    ]
+
+
+def for_reference(argument: str, other_kind: str) -> list[Case]:
+    """What is no reference of the kind that is asked for."""
+    return [
+        (argument, 1, UnknownReferenceError),
+        (argument, 123_456, UnknownReferenceError),
+        (argument, 2**31, UnknownReferenceError),
+        (argument, -1, UnknownReferenceError),
+        (argument, 2**40, UnknownReferenceError),
+        (argument, other_kind, UnknownReferenceError),
+        (argument, 1.0, InvalidTypeError),
+        (argument, True, InvalidTypeError),
+    ]
+
+
+def for_attributes(argument: str) -> list[Case]:
+    """What are no attributes."""
+    return [
+        (argument, 7, InvalidTypeError),
+        (argument, [("key", 1)], InvalidTypeError),
+        (argument, {1: "x"}, InvalidTypeError),
+        (argument, {b"key": "x"}, InvalidTypeError),
+        (argument, {"good": 1, None: "x"}, InvalidTypeError),
+        (argument, {"": "x"}, InvalidValueError),
+        (argument, {"\ud800": "x"}, InvalidValueError),
+        *[(argument, {"good": 1, "key": value}, error) for value, error in BAD_VALUES],
+    ]
+
+
+def for_context(argument: str) -> list[Case]:
+    """What is no span context."""
+    return [
+        (argument, (TRACE, SPAN, 1), InvalidTypeError),
+        (argument, {}, InvalidValueError),
+        (argument, {"trace_id": TRACE}, InvalidValueError),
+        (argument, {"span_id": SPAN}, InvalidValueError),
+        (argument, {**CONTEXT, "trace_id": SPAN}, InvalidValueError),
+        (argument, {**CONTEXT, "span_id": TRACE}, InvalidValueError),
+        (argument, {**CONTEXT, "trace_id": TRACE.hex()}, InvalidTypeError),
+        (argument, {**CONTEXT, "flags": -1}, InvalidValueError),
+        (argument, {**CONTEXT, "flags": None}, InvalidTypeError),
+        (argument, {**CONTEXT, "sampled": True}, InvalidValueError),
+    ]
+
+
+BAD_VALUES: list[tuple[Any, type[OtlpMmapError]]] = [
+    (object(), InvalidTypeError),
+    ({1, 2}, InvalidTypeError),
+    (1j, InvalidTypeError),
+    (bytearray(b"x"), InvalidTypeError),
+    (range(3), InvalidTypeError),
+    (2**63, InvalidValueError),
+    (-(2**63) - 1, InvalidValueError),
+    ("\udc80", InvalidValueError),
+    ([1, [object()]], InvalidTypeError),
+    ({"inner": {"key": object()}}, InvalidTypeError),
+    ({"inner": {5: 1}}, InvalidTypeError),
+    (({"": 1},), InvalidValueError),
+]
+
+BAD: dict[str, list[Case]] = {
+    "record_string": for_text("string"),
+    "create_resource": [*for_attributes("attributes"), *for_text("schema_url")],
+    "create_instrumentation_scope": [
+        *for_reference("resource_ref", "scope"),
+        *for_text("name"),
+        *for_text("version"),
+        *for_attributes("attributes"),
+        *for_text("schema_url"),
+    ],
+    "create_metric_stream": [
+        *for_reference("instrumentation_scope_ref", "resource"),
+        *for_text("name"),
+        ("name", "", InvalidValueError),
+        *for_text("description"),
+        *for_text("unit"),
+    ],
+    "record_measurement": [
+        *for_reference("metric_ref", "scope"),
+        *for_attributes("attributes"),
+        *for_whole("time_unix_nano"),
+        ("value", "1", InvalidTypeError),
+        ("value", True, InvalidTypeError),
+        ("value", None, InvalidTypeError),
+        ("value", 2**63, InvalidValueError),
+        ("value", float("nan"), InvalidValueError),
+        *for_context("span_context"),
+    ],
+    "record_event": [
+        *for_reference("instrumentation_scope_ref", "string"),
+        *for_context("span_context"),
+        *for_reference("event_name_ref", "scope"),
+        *for_whole("time_unix_nano"),
+        *for_attributes("attributes"),
+        *for_whole("severity_number", 25),
+        *for_text("severity_text"),
+        *[("body", value, error) for value, error in BAD_VALUES],
+        *for_whole("observed_time_unix_nano"),
+        *for_whole("dropped_attributes_count", 2**32),
+    ],
+    "record_span_start": [
+        *for_reference("instrumentation_scope_ref", "metric"),
+        *for_id("trace_id", 16),
+        ("trace_id", bytes(16), InvalidValueError),
+        *for_id("span_id", 8),
+        ("span_id", bytes(8), InvalidValueError),
+        ("span_id", SPAN, DuplicateSpanError),
+        *for_id("parent_span_id", 8),
+        *for_whole("flags", 2**32),
+        *for_text("name"),
+        *for_whole("kind", 6),
+        *for_whole("start_time_unix_nano"),
+        *for_attributes("attributes"),
+        *for_text("trace_state"),
+    ],
+    "record_span_attributes": for_attributes("attributes"),
+    "record_span_event": [
+        *for_text("name"),
+        *for_whole("time_unix_nano"),
+        *for_attributes("attributes"),
+        *for_whole("dropped_attributes_count", 2**32),
+    ],
+    "record_span_link": [
+        *for_context("span_context"),
+        ("span_context", None, InvalidTypeError),
+        *for_attributes("attributes"),
+        *for_text("trace_state"),
+        *for_whole("dropped_attributes_count", 2**32),
+    ],
+    "record_span_status": [*for_whole("code", 3), *for_text("message")],
+    "record_span_name": for_text("name"),
+    "record_span_dropped": [
+        *for_whole("attributes", 2**32),
+        *for_whole("events", 2**32),
+        *for_whole("links", 2**32),
+    ],
+    "record_span_end": for_whole("end_time_unix_nano"),
+}
+for _method in GOOD:
+    if _method.startswith("record_span_") and _method != "record_span_start":
+        BAD[_method] += [
+            ("instrumentation_scope_ref", 1.0, InvalidTypeError),
+            ("instrumentation_scope_ref", -1, UnknownReferenceError),
+            *for_id("trace_id", 16),
+            *for_id("span_id", 8),
+            ("span_id", OTHER, UnknownSpanError),
+            ("trace_id", b"o" * 16, UnknownSpanError),
+        ]
+
+
+@pytest.fixture
+def references(recording: Recording) -> dict[str, int]:
+    """A reference of each kind; a span is in flight."""
+    writer = recording.writer
+    writer.record_span_start(recording.scope, TRACE, SPAN, None, 1, "span", 1, EPOCH, {})
+    return {
+        "resource": writer.create_resource({}),
+        "scope": recording.scope,
+        "metric": writer.create_metric_stream(recording.scope, "metric", "", "", SUM),  # type: ignore[arg-type]
+        "string": writer.record_string("string"),
+    }
+
+
+def resolved(arguments: dict[str, Any], references: dict[str, int]) -> dict[str, Any]:
+    """The arguments with references in place of the names of their kinds."""
+    return {
+        name: references[value] if name.endswith("_ref") and isinstance(value, str) else value
+        for name, value in arguments.items()
+    }
+
+
+def everything(recording: Recording) -> list[Any]:
+    """All that a reader finds."""
+    reader = recording.reader
+    return [reader.spans(), reader.spans_in_flight(), reader.events(), reader.metrics()]
+
+
+@pytest.mark.parametrize("method", GOOD)
+def test_good_arguments_are_taken(recording: Recording, references: dict[str, int], method: str) -> None:
+    getattr(recording.writer, method)(**resolved(GOOD[method], references))
+
+
+@pytest.mark.parametrize("method", BAD)
+def test_bad_arguments_raise_and_record_nothing(recording: Recording, references: dict[str, int], method: str) -> None:
+    before = everything(recording)
+    for argument, value, error in BAD[method]:
+        arguments = resolved({**GOOD[method], argument: value}, references)
+        with pytest.raises(error) as raised:
+            getattr(recording.writer, method)(**arguments)
+        said = str(raised.value)
+        assert argument in said or argument.replace("_", " ") in said, (argument, value)
+        assert isinstance(raised.value, TypeError if error is InvalidTypeError else ValueError)
+        if isinstance(value, dict) and argument == "attributes" and "key" in value:
+            assert "'key'" in said, said
+    assert everything(recording) == before
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "error", "said"),
+    [
+        (None, InvalidTypeError, "NoneType"),
+        ("sum", InvalidTypeError, "str"),
+        ({}, InvalidValueError, "one key"),
+        ({"gauge": {}, "sum": {}}, InvalidValueError, "one key"),
+        ({"average": {}}, InvalidValueError, "average"),
+        ({"gauge": {"x": 1}}, InvalidValueError, "x"),
+        ({"gauge": None}, InvalidTypeError, "gauge"),
+        ({7: {}}, InvalidTypeError, "int"),
+        ({"sum": {"aggregation_temporality": "DELTA"}}, InvalidValueError, "is_monotonic"),
+        ({"sum": {"is_monotonic": True}}, InvalidValueError, "aggregation_temporality"),
+        ({"sum": {**SUM["sum"], "is_monotonic": 1}}, InvalidTypeError, "is_monotonic"),
+        ({"sum": {**SUM["sum"], "aggregation_temporality": "delta"}}, InvalidValueError, "aggregation_temporality"),
+        ({"sum": {**SUM["sum"], "aggregation_temporality": 0}}, InvalidValueError, "aggregation_temporality"),
+        ({"sum": {**SUM["sum"], "aggregation_temporality": 3}}, InvalidValueError, "aggregation_temporality"),
+        ({"sum": {**SUM["sum"], "aggregation_temporality": None}}, InvalidTypeError, "aggregation_temporality"),
+        ({"sum": {**SUM["sum"], "bucket_boundaries": []}}, InvalidValueError, "bucket_boundaries"),
+        ({"histogram": {"aggregation_temporality": 1}}, InvalidValueError, "bucket_boundaries"),
+        ({"histogram": {"aggregation_temporality": 1, "bucket_boundaries": 5}}, InvalidTypeError, "bucket_boundaries"),
+        (
+            {"histogram": {"aggregation_temporality": 1, "bucket_boundaries": ["1"]}},
+            InvalidTypeError,
+            "bucket_boundaries",
+        ),
+        ({"histogram": {"aggregation_temporality": 1, "bucket_boundaries": [2, 1]}}, InvalidValueError, "aggregation"),
+        ({"histogram": {"aggregation_temporality": 1, "bucket_boundaries": [1, 1]}}, InvalidValueError, "aggregation"),
+        (
+            {"histogram": {"aggregation_temporality": 1, "bucket_boundaries": [float("nan")]}},
+            InvalidValueError,
+            "aggregation",
+        ),
+        (
+            {"exp_histogram": {"aggregation_temporality": 1, "max_buckets": 0, "max_scale": 20}},
+            InvalidValueError,
+            "aggregation",
+        ),
+        (
+            {"exp_histogram": {"aggregation_temporality": 1, "max_buckets": 160, "max_scale": 21}},
+            InvalidValueError,
+            "aggregation",
+        ),
+        ({"exp_histogram": {"aggregation_temporality": 1, "max_buckets": 160}}, InvalidValueError, "max_scale"),
+    ],
+)
+def test_wrong_aggregations(recording: Recording, aggregation: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said) as raised:
+        recording.writer.create_metric_stream(recording.scope, "metric", "", "", aggregation)
+    assert "aggregation" in str(raised.value)
+
+
+def test_measurements_that_the_stream_does_not_take(recording: Recording) -> None:
+    aggregation = otlp_mmap.Sum("CUMULATIVE", is_monotonic=True)
+    metric = recording.writer.create_metric_stream(recording.scope, "metric", "", "", aggregation)
+    for value in (-1, -0.5):
+        with pytest.raises(InvalidValueError, match="value"):
+            recording.writer.record_measurement(metric, {}, EPOCH, value)
+    assert recording.reader.metrics() == []
+
+
+def test_the_end_of_a_span_comes_once_and_under_its_scope(recording: Recording) -> None:
+    writer, ids = recording.writer, (TRACE, SPAN)
+    other = writer.create_instrumentation_scope(writer.create_resource({}), "other")
+    with pytest.raises(UnknownSpanError, match="span_id"):
+        writer.record_span_end(recording.scope, *ids, EPOCH)
+    writer.record_span_start(recording.scope, *ids, None, 1, "span", 1, EPOCH, {})
+    with pytest.raises(InvalidValueError, match="instrumentation_scope_ref"):
+        writer.record_span_end(other, *ids, EPOCH)
+    writer.record_span_end(recording.scope, *ids, EPOCH)
+    with pytest.raises(UnknownSpanError, match="span_id"):
+        writer.record_span_end(recording.scope, *ids, EPOCH)
+    assert len(recording.reader.spans()) == 1
+    # The ids are free again.
+    writer.record_span_start(recording.scope, *ids, None, 1, "span", 1, EPOCH, {})
+
+
+def test_a_closed_writer_records_nothing(recording: Recording, references: dict[str, int]) -> None:
+    recording.writer.close()
+    recording.writer.close()
+    before = everything(recording)
+    for method, arguments in GOOD.items():
+        with pytest.raises(ClosedError):
+            getattr(recording.writer, method)(**resolved(arguments, references))
+    assert everything(recording) == before
+    assert len(before[1]) == 1, "a span in flight stays listed"
+    assert recording.reader.losses()["events"]["closed"] > 0
+
+
+def test_a_missing_or_surplus_argument(recording: Recording) -> None:
+    writer: Any = recording.writer
+    with pytest.raises(TypeError, match="attributes"):
+        writer.record_event(recording.scope, None, 0, EPOCH)
+    with pytest.raises(TypeError, match="nonsense"):
+        writer.record_string("x", nonsense=1)
+
+
+CONFIGURATIONS: list[tuple[dict[str, Any], type[Exception]]] = [
+    ({"segment_size": 1000}, InvalidValueError),
+    ({"segment_size": 5000}, InvalidValueError),
+    ({"segment_size": 1 << 40}, InvalidValueError),
+    ({"segment_size": "4096"}, InvalidTypeError),
+    ({"span_segments": 1}, InvalidValueError),
+    ({"event_segments": -1}, InvalidValueError),
+    ({"measurement_segments": 0}, InvalidValueError),
+    ({"active_blocks": 1}, InvalidValueError),
+    ({"cells_size": 1}, InvalidValueError),
+    ({"dictionary_size": 1 << 60}, InvalidValueError),
+    ({"cardinality_limit": 0}, InvalidValueError),
+    ({"crc": 1}, InvalidTypeError),
+    ({"stream_measurements": "yes"}, InvalidTypeError),
+    ({"service_name": 5}, InvalidTypeError),
+    ({"overflow": "drop"}, InvalidValueError),
+    ({"overflow": None, "block_timeout": 1.0}, InvalidValueError),
+    ({"overflow": "block", "block_timeout": -1.0}, InvalidValueError),
+    ({"overflow": "block", "block_timeout": float("nan")}, InvalidValueError),
+    ({"overflow": "block", "block_timeout": "1"}, InvalidTypeError),
+    ({"overflow": "block", "block_timeout": 1e9}, InvalidValueError),
+]
+
+
+@pytest.mark.parametrize(("configuration", "error"), CONFIGURATIONS, ids=lambda value: str(value))
+def test_wrong_configurations(path: Path, configuration: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=list(configuration)[-1]):
+        Writer(path, **configuration)
+    assert not path.exists()
+
+
+def test_the_overflow_policy_block_needs_a_timeout(path: Path) -> None:
+    with pytest.raises(InvalidValueError, match="block_timeout"):
+        Writer(path, overflow="block")
+
+
+@pytest.mark.parametrize(
+    ("open_it", "number"),
+    [
+        (lambda path: Writer(path / "missing" / "x.otlpmm"), errno.ENOENT),
+        (lambda path: Writer(path / "file"), errno.EEXIST),
+        (lambda path: Reader(path / "missing"), errno.ENOENT),
+    ],
+)
+def test_errors_of_the_operating_system(tmp_path: Path, open_it: Callable[[Path], Any], number: int) -> None:
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(OSError, match=r"\(cannot ") as raised:
+        open_it(tmp_path)
+    assert raised.value.errno == number
+    assert str(raised.value.filename).startswith(str(tmp_path))
+    assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_a_path_of_the_wrong_type() -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError):
+        Writer(wrong)
+    with pytest.raises(TypeError):
+        Reader(wrong)
+
+
+def test_a_full_dictionary(path: Path) -> None:
+    def fill(define: Callable[[str], int]) -> None:
+        for number in range(10_000):
+            define(f"{number:0100}")
+
+    with Writer(path, dictionary_size=65536) as writer:
+        with pytest.raises(CapacityError, match="dictionary"):
+            fill(writer.record_string)
+        with pytest.raises(CapacityError, match="dictionary"):
+            fill(lambda name: writer.create_resource({"name": name}))
+        assert writer.losses()["events"]["definition_lost"] > 0
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\x89OTM\r\n\x1a\n", bytes(8192), b"text " * 5000])
+def test_files_that_are_no_recordings(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.otlpmm").write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r"x\.otlpmm"):
+        Reader(tmp_path / "x.otlpmm")
+
+
+def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "bad.otlpmm").write_bytes(b"nonsense")
+    with Writer(tmp_path, service_name="good") as writer:
+        scope = writer.create_instrumentation_scope(writer.create_resource({}), "scope")
+        writer.record_event(scope, None, 0, EPOCH, {})
+        reader = Reader(tmp_path)
+        assert len(reader.events()) == 1
+        assert [(fault.path.name, fault.rule) for fault in reader.faults()] == [("bad.otlpmm", "file")]
