@@ -1,1 +1,414 @@
-//! stub
+//! Cells: aggregation in place, on the mapped state of one series (SPEC "Metric cells").
+//!
+//! HOT. Promise: recording allocates nothing, panics on no number, takes a bounded number of steps and makes no
+//! system call (but for the bounded wait when several threads record into one latched series). What cannot be
+//! recorded is an error, and then nothing was.
+//!
+//! A sum is added to atomically. The other kinds lie twice behind a latch: the copy that is not current and one
+//! measurement behind is brought up by repeating that measurement, then takes the new one, then one store makes
+//! it current. Repeating gives the same bits, rescaling included, since each step depends on nothing but the
+//! copy and the measurement. A kill at any instruction leaves the current copy whole.
+
+use crate::error::Error;
+use crate::exponential::{self, Shape};
+use crate::mapping::Mapping;
+use crate::sync::{AtomicU64, Ordering, TryLock, fence};
+use crate::telemetry::{Aggregation, Number};
+use otlp_mmap_format::{
+    ExponentialCopy, GaugeCopy, HistogramCopy, SeriesHeader, SeriesKind, SumCell, VALUE_DOUBLE, VALUE_INT,
+    series_size,
+};
+use std::mem::offset_of;
+
+const MAX_BUCKETS: u32 = 16_384;
+
+/// Tries at an addition that other threads keep overtaking; each failure means that another one succeeded.
+const TRIES: u32 = 1 << 16;
+/// Below half of the range, small integers can be added without a check: Linux has at most 2^22 threads, and
+/// 2^22 additions below 2^40 that all saw the same value stay within the other half.
+const SMALL: u64 = 1 << 40;
+const HALF: u64 = 1 << 62;
+
+const VERSION: usize = offset_of!(SeriesHeader, version);
+const INT_VALUE: usize = offset_of!(SumCell, int_value) / 8;
+const DOUBLE_BITS: usize = offset_of!(SumCell, double_bits) / 8;
+const SEEN: usize = offset_of!(SumCell, seen) / 8;
+const SUM_TIME: usize = offset_of!(SumCell, time_unix_nano) / 8;
+
+// Words that explicit and exponential histograms have in common.
+const TIME: usize = offset_of!(HistogramCopy, time_unix_nano) / 8;
+const SUM: usize = offset_of!(HistogramCopy, sum_bits) / 8;
+const MIN: usize = offset_of!(HistogramCopy, min_bits) / 8;
+const MAX: usize = offset_of!(HistogramCopy, max_bits) / 8;
+const _: () = assert!(
+    TIME == offset_of!(ExponentialCopy, time_unix_nano) / 8
+        && SUM == offset_of!(ExponentialCopy, sum_bits) / 8
+        && MIN == offset_of!(ExponentialCopy, min_bits) / 8
+        && MAX == offset_of!(ExponentialCopy, max_bits) / 8
+);
+
+/// How the series of a stream aggregate: a checked [`Aggregation`].
+#[derive(Debug, PartialEq)]
+pub(crate) enum Aggregator {
+    Gauge,
+    Sum { is_monotonic: bool },
+    Histogram { boundaries: Box<[f64]> },
+    ExponentialHistogram { max_buckets: u32, max_scale: i32 },
+}
+
+impl Aggregator {
+    /// Checks boundaries, bucket counts and scales against the limits of [`Aggregation`].
+    pub(crate) fn new(aggregation: &Aggregation<'_>) -> Result<Self, Error> {
+        match *aggregation {
+            Aggregation::Gauge => Ok(Self::Gauge),
+            Aggregation::Sum { is_monotonic, .. } => Ok(Self::Sum { is_monotonic }),
+            Aggregation::Histogram { boundaries, .. } => {
+                check_boundaries(boundaries)?;
+                Ok(Self::Histogram { boundaries: boundaries.into() })
+            }
+            Aggregation::ExponentialHistogram { max_buckets, max_scale, .. } => {
+                if !(2..=MAX_BUCKETS).contains(&max_buckets) {
+                    let reason = format!("{max_buckets} is not between 2 and {MAX_BUCKETS}");
+                    return Err(Error::invalid("max_buckets", reason));
+                }
+                if !(-10..=20).contains(&max_scale) {
+                    return Err(Error::invalid(
+                        "max_scale",
+                        format!("{max_scale} is not between -10 and 20"),
+                    ));
+                }
+                Ok(Self::ExponentialHistogram { max_buckets, max_scale })
+            }
+        }
+    }
+
+    /// Kind and capacity as `SeriesHeader` has them.
+    pub(crate) fn kind(&self) -> (SeriesKind, u32) {
+        match self {
+            Self::Gauge => (SeriesKind::Gauge, 0),
+            Self::Sum { .. } => (SeriesKind::Sum, 0),
+            // At most 16,384 boundaries.
+            Self::Histogram { boundaries } => {
+                (SeriesKind::Histogram, u32::try_from(boundaries.len() + 1).unwrap_or(u32::MAX))
+            }
+            Self::ExponentialHistogram { max_buckets, .. } => {
+                (SeriesKind::ExponentialHistogram, *max_buckets)
+            }
+        }
+    }
+
+    /// Size of a whole series in bytes.
+    pub(crate) fn series_size(&self) -> usize {
+        let (kind, capacity) = self.kind();
+        bytes(series_size(kind, capacity))
+    }
+
+    #[inline]
+    fn copy_size(&self) -> usize {
+        let (kind, capacity) = self.kind();
+        bytes(kind.copy_size(capacity))
+    }
+}
+
+fn check_boundaries(boundaries: &[f64]) -> Result<(), Error> {
+    let invalid = |reason: String| Err(Error::invalid("bucket_boundaries", reason));
+    if boundaries.len() > MAX_BUCKETS as usize {
+        return invalid(format!("{} of them, more than {MAX_BUCKETS}", boundaries.len()));
+    }
+    if let Some(boundary) = boundaries.iter().find(|boundary| !boundary.is_finite()) {
+        return invalid(format!("{boundary} is not finite"));
+    }
+    match boundaries.windows(2).find(|pair| pair[0] >= pair[1]) {
+        Some(pair) => invalid(format!("{} after {}: not strictly increasing", pair[1], pair[0])),
+        None => Ok(()),
+    }
+}
+
+/// The cell of a series: where it lies, and what the process knows of it privately.
+pub(crate) struct Cell {
+    /// Start of the series, its header, in bytes from the start of the file.
+    at: usize,
+    latch: TryLock<Latch>,
+}
+
+struct Latch {
+    version: u64,
+    /// The measurement that the copy which is not current lacks.
+    behind: Option<Measurement>,
+    /// Of an exponential histogram: what each copy's buckets stand for.
+    shapes: [Shape; 2],
+}
+
+/// What is added to a copy of a histogram.
+#[derive(Clone, Copy)]
+pub(crate) struct Measurement {
+    pub(crate) time_unix_nano: u64,
+    pub(crate) value: f64,
+    /// The bucket it falls into; exponential: its index at the scale of the copy it is added to.
+    pub(crate) bucket: i32,
+}
+
+impl Cell {
+    /// Lays out an empty cell behind the header at `at`, in bytes that are zero.
+    pub(crate) fn create(mapping: &Mapping, at: usize, aggregator: &Aggregator) -> Self {
+        let shape = match *aggregator {
+            Aggregator::ExponentialHistogram { max_buckets, max_scale } => {
+                Shape::empty(max_scale, max_buckets)
+            }
+            _ => Shape::empty(0, 0),
+        };
+        let latch = TryLock::new(Latch { version: 0, behind: None, shapes: [shape; 2] });
+        let size = aggregator.copy_size();
+        for number in 0..2 {
+            let start = at + SeriesHeader::SIZE + number * size;
+            match aggregator {
+                Aggregator::Gauge | Aggregator::Sum { .. } => continue,
+                Aggregator::Histogram { .. } => {}
+                Aggregator::ExponentialHistogram { .. } => shape.store(mapping.words(start, size / 8)),
+            }
+            put(mapping.word(start + MIN * 8), f64::INFINITY.to_bits());
+            put(mapping.word(start + MAX * 8), f64::NEG_INFINITY.to_bits());
+        }
+        Self { at, latch }
+    }
+
+    /// Adds a measurement.
+    #[inline]
+    pub(crate) fn record(
+        &self,
+        mapping: &Mapping,
+        aggregator: &Aggregator,
+        time_unix_nano: u64,
+        value: Number,
+    ) -> Result<(), Error> {
+        match aggregator {
+            Aggregator::Gauge => self.set(mapping, time_unix_nano, value),
+            Aggregator::Sum { is_monotonic } => {
+                let is_negative = match value {
+                    Number::Int(number) => number < 0,
+                    Number::Double(number) => finite(number)? < 0.0,
+                };
+                if *is_monotonic && is_negative {
+                    Err(negative())
+                } else {
+                    self.add(mapping, time_unix_nano, value)
+                }
+            }
+            Aggregator::Histogram { boundaries } => {
+                self.histogram(mapping, aggregator.copy_size(), boundaries, time_unix_nano, double(value)?)
+            }
+            Aggregator::ExponentialHistogram { .. } => {
+                self.exponential(mapping, aggregator, time_unix_nano, double(value)?)
+            }
+        }
+    }
+
+    fn set(&self, mapping: &Mapping, time_unix_nano: u64, value: Number) -> Result<(), Error> {
+        let (bits, value_type) = match value {
+            Number::Int(number) => (number.cast_unsigned(), VALUE_INT),
+            Number::Double(number) => (number.to_bits(), VALUE_DOUBLE),
+        };
+        self.flip(mapping, GaugeCopy::SIZE, |_, copy, _| {
+            put(&copy[offset_of!(GaugeCopy, time_unix_nano) / 8], time_unix_nano);
+            put(&copy[offset_of!(GaugeCopy, value_bits) / 8], bits);
+            put(&copy[offset_of!(GaugeCopy, value_type) / 8], value_type);
+        })
+    }
+
+    fn histogram(
+        &self,
+        mapping: &Mapping,
+        copy_size: usize,
+        boundaries: &[f64],
+        time_unix_nano: u64,
+        value: f64,
+    ) -> Result<(), Error> {
+        let bucket = boundaries.partition_point(|boundary| *boundary < value);
+        // At most 16,384.
+        let bucket = i32::try_from(bucket).unwrap_or(0);
+        let measurement = Measurement { time_unix_nano, value, bucket };
+        self.flip(mapping, copy_size, |latch, copy, _| {
+            if let Some(behind) = latch.behind.replace(measurement) {
+                add_to_bucket(copy, &behind);
+            }
+            add_to_bucket(copy, &measurement);
+        })
+    }
+
+    fn exponential(
+        &self,
+        mapping: &Mapping,
+        aggregator: &Aggregator,
+        time_unix_nano: u64,
+        value: f64,
+    ) -> Result<(), Error> {
+        self.flip(mapping, aggregator.copy_size(), |latch, copy, number| {
+            // Once it is brought up, the copy has the scale of the current one.
+            let bucket = exponential::bucket_index(value.abs(), latch.shapes[number ^ 1].scale);
+            let measurement = Measurement { time_unix_nano, value, bucket };
+            let shape = &mut latch.shapes[number];
+            if let Some(behind) = latch.behind.replace(measurement) {
+                exponential::add(copy, shape, &behind);
+            }
+            exponential::add(copy, shape, &measurement);
+        })
+    }
+
+    /// Has `write` change the copy that is not current (its words, its number), and makes it the current one.
+    #[inline]
+    fn flip(
+        &self,
+        mapping: &Mapping,
+        copy_size: usize,
+        write: impl FnOnce(&mut Latch, &[AtomicU64], usize),
+    ) -> Result<(), Error> {
+        let Some(mut latch) = self.latch.lock_bounded() else { return Err(Error::Busy) };
+        let version = latch.version + 1;
+        let number = usize::from(version & 1 == 1);
+        let copy = mapping.words(self.at + SeriesHeader::SIZE + number * copy_size, copy_size / 8);
+        // SYNC FLIP: orders the flip that retired this copy before every store into it.
+        fence(Ordering::Release);
+        write(&mut latch, copy, number);
+        latch.version = version;
+        // SYNC FLIP: orders the whole copy before it becomes the current one; paired with a reader's load.
+        mapping.word(self.at + VERSION).store(version, Ordering::Release);
+        step();
+        Ok(())
+    }
+
+    /// Ends all flips for good; one under way is finished first.
+    pub(crate) fn freeze(&self) {
+        self.latch.keep();
+    }
+
+    /// Adds to a sum: what the cell says about the value first, then the value in one step.
+    fn add(&self, mapping: &Mapping, time_unix_nano: u64, value: Number) -> Result<(), Error> {
+        let words = mapping.words(self.at + SeriesHeader::SIZE, SumCell::SIZE / 8);
+        // Two threads may race here: the time is that of one of the latest measurements then.
+        if words[SUM_TIME].load(Ordering::Relaxed) < time_unix_nano {
+            words[SUM_TIME].store(time_unix_nano, Ordering::Relaxed);
+        }
+        match value {
+            Number::Int(number) => add_int(words, number),
+            Number::Double(number) => add_double(words, number),
+        }
+    }
+}
+
+#[inline]
+fn mark_seen(words: &[AtomicU64], kind: u64) {
+    if words[SEEN].load(Ordering::Relaxed) & kind == 0 {
+        words[SEEN].fetch_or(kind, Ordering::Relaxed);
+    }
+}
+
+/// Adds an integer; one that would overflow the integers goes to the doubles.
+#[inline]
+fn add_int(words: &[AtomicU64], number: i64) -> Result<(), Error> {
+    mark_seen(words, VALUE_INT);
+    let word = &words[INT_VALUE];
+    let mut current = word.load(Ordering::Relaxed);
+    if number.unsigned_abs() < SMALL && current.cast_signed().unsigned_abs() < HALF {
+        // SYNC CELL: orders `seen` and the time before the value.
+        word.fetch_add(number.cast_unsigned(), Ordering::Release);
+        return Ok(());
+    }
+    for _ in 0..TRIES {
+        let Some(sum) = current.cast_signed().checked_add(number) else {
+            #[allow(clippy::cast_precision_loss)]
+            // the sum no longer fits an integer: a double is what is left
+            return add_double(words, number as f64);
+        };
+        // SYNC CELL: as above.
+        match word.compare_exchange_weak(current, sum.cast_unsigned(), Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return Ok(()),
+            Err(now) => current = now,
+        }
+    }
+    Err(Error::Busy)
+}
+
+#[inline]
+fn add_double(words: &[AtomicU64], number: f64) -> Result<(), Error> {
+    mark_seen(words, VALUE_DOUBLE);
+    let word = &words[DOUBLE_BITS];
+    let mut current = word.load(Ordering::Relaxed);
+    for _ in 0..TRIES {
+        let sum = (f64::from_bits(current) + number).to_bits();
+        // SYNC CELL: orders `seen` and the time before the value.
+        match word.compare_exchange_weak(current, sum, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return Ok(()),
+            Err(now) => current = now,
+        }
+    }
+    Err(Error::Busy)
+}
+
+fn add_to_bucket(copy: &[AtomicU64], measurement: &Measurement) {
+    accumulate(copy, measurement);
+    let bucket = usize::try_from(measurement.bucket).unwrap_or(0);
+    increment(&copy[HistogramCopy::SIZE / 8 + bucket]);
+}
+
+/// Takes a measurement into time, sum, minimum and maximum of a copy.
+#[inline]
+pub(crate) fn accumulate(copy: &[AtomicU64], measurement: &Measurement) {
+    let Measurement { time_unix_nano, value, .. } = *measurement;
+    let stored = |word: usize| f64::from_bits(copy[word].load(Ordering::Relaxed));
+    put(&copy[TIME], copy[TIME].load(Ordering::Relaxed).max(time_unix_nano));
+    put(&copy[SUM], (stored(SUM) + value).to_bits());
+    put(&copy[MIN], stored(MIN).min(value).to_bits());
+    put(&copy[MAX], stored(MAX).max(value).to_bits());
+}
+
+#[inline]
+pub(crate) fn increment(word: &AtomicU64) {
+    put(word, word.load(Ordering::Relaxed).wrapping_add(1));
+}
+
+/// Stores payload of a copy that is not current.
+#[inline]
+pub(crate) fn put(word: &AtomicU64, value: u64) {
+    word.store(value, Ordering::Relaxed);
+    step();
+}
+
+/// Where tests look at the cell as a kill at this instruction would leave it.
+#[inline]
+fn step() {
+    #[cfg(test)]
+    tests::step();
+}
+
+#[inline]
+fn double(value: Number) -> Result<f64, Error> {
+    match value {
+        #[allow(clippy::cast_precision_loss)] // histograms aggregate doubles
+        Number::Int(number) => Ok(number as f64),
+        Number::Double(number) => finite(number),
+    }
+}
+
+#[inline]
+fn finite(number: f64) -> Result<f64, Error> {
+    if number.is_finite() { Ok(number) } else { Err(not_finite(number)) }
+}
+
+#[cold]
+fn not_finite(number: f64) -> Error {
+    Error::invalid("value", format!("{number}, not a finite number"))
+}
+
+#[cold]
+fn negative() -> Error {
+    Error::invalid("value", "negative, and the sum is monotonic")
+}
+
+/// Sizes of series, at most 600 KB.
+#[inline]
+fn bytes(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

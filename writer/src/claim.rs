@@ -123,7 +123,8 @@ fn is_delivered(mapping: &Mapping, geometry: &Geometry, sealed: &Sealed) -> bool
 /// Recycles a segment, or starts a fresh one (generation 0), and gives it to the lane.
 fn start(mapping: &Mapping, geometry: &Geometry, lane: &mut Lane, old: Sealed) {
     let word = |field| mapping.word(geometry.entry(old.segment, field));
-    // SYNC ACK: after this no acknowledgement of the old generation can succeed, so the count is final.
+    // SYNC ACK: after this no acknowledgement of the old generation can succeed, so the count is final. The word
+    // is of the old generation: its own claim stored it.
     let closed =
         word(offset_of!(SegmentEntry, acknowledged)).fetch_or(Acknowledged::CLOSED_BIT, Ordering::AcqRel);
     let acknowledged = Acknowledged::unpack(closed);
@@ -141,5 +142,8 @@ fn start(mapping: &Mapping, geometry: &Geometry, lane: &mut Lane, old: Sealed) {
         word(field + parity(generation)).store(before.wrapping_add(added.into()), Ordering::Release);
     }
     Pool::begin_generation(mapping, geometry, old.segment, generation);
+    // SYNC ACK: opens the acknowledgements of the new generation, once that is published.
+    let open = Acknowledged { generation, closed: false, records: 0 };
+    word(offset_of!(SegmentEntry, acknowledged)).store(open.pack(), Ordering::Release);
     *lane = Lane { segment: Some(old.segment), generation, bytes: 0, records: 0 };
 }

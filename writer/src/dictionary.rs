@@ -198,6 +198,11 @@ impl Dictionary {
         low_bits(self.mapping().word(at).load(Ordering::Relaxed) & u64::from(u32::MAX)).max(EntryHeader::SIZE)
     }
 
+    /// Ends all appending for good; an entry under way is finished first.
+    pub(crate) fn freeze(&self) {
+        self.end.keep();
+    }
+
     /// Bytes in use, as published.
     pub(crate) fn committed(&self) -> usize {
         // SYNC DICT: what is copied up to here is whole.
@@ -207,6 +212,16 @@ impl Dictionary {
     /// Appends the published bytes to `out`, for a forked child's own dictionary.
     pub(crate) fn copy_to(&self, out: &mut Vec<u8>) {
         self.mapping().load_bytes(self.base, self.committed(), out);
+    }
+
+    /// References of all entries of a kind, in order.
+    pub(crate) fn entries(&self, kind: EntryKind) -> Vec<u32> {
+        let is_wanted = |stored: &AtomicU8| stored.load(Ordering::Acquire) == code(kind);
+        (0..)
+            .zip(&self.kinds)
+            .filter(|(_, stored)| is_wanted(stored))
+            .map(|(reference, _)| reference)
+            .collect()
     }
 
     /// Fills index and kinds from entries that a forked child copied from its parent.

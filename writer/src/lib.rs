@@ -31,6 +31,7 @@
 //! Measurements go from `define` to `metrics` (finds the series) and `cells` (aggregates in place). Cold paths
 //! have files of their own: `storage`, `claim`, `fit`, `fork`.
 
+mod attribute_set;
 mod blocks;
 mod cells;
 mod claim;
@@ -40,6 +41,7 @@ mod define;
 mod dictionary;
 mod encode;
 mod error;
+mod exponential;
 mod fit;
 mod fork;
 mod layout;
@@ -48,6 +50,7 @@ mod metrics;
 mod pool;
 mod record;
 mod recorder;
+mod registry;
 mod scratch;
 mod span_index;
 mod spans;

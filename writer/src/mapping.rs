@@ -34,7 +34,7 @@ impl Mapping {
 
     /// `count` words from `offset` bytes on.
     #[inline]
-    fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+    pub(crate) fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
         let first = offset / 8;
         assert!(
             offset.is_multiple_of(8) && count <= self.words && first <= self.words - count,

@@ -139,6 +139,9 @@ impl Pool {
         let Some(segment) = lane.segment else { return Err(Refusal::Lost(Counter::NoSpace)) };
         self.fill_header(lane, heading, bytes);
         let mapping: &Mapping = self.storage.mapping();
+        // SYNC RECYCLE: as in `begin_generation`, which another thread may have run: whoever stores payload
+        // orders the generation before it. No instruction on x86-64.
+        fence(Ordering::Release);
         mapping.store_bytes(self.geometry.segment(segment) + lane.bytes as usize, bytes);
         lane.bytes += length;
         lane.records += 1;
@@ -174,6 +177,11 @@ impl Pool {
             let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..16]), &bytes[24..]);
             bytes[20..24].copy_from_slice(&crc.to_le_bytes());
         }
+    }
+
+    /// Ends all appending for good; a record under way is finished first.
+    pub(crate) fn freeze(&self) {
+        self.lanes.iter().for_each(|lane| lane.0.keep());
     }
 
     /// Begins a claimed segment's new generation: called by `claim` with the lane's lock held.

@@ -163,11 +163,16 @@ impl Recorder {
             .fetch_add(amount, Ordering::Relaxed);
     }
 
-    /// Closes the recording. Spans in flight stay listed as they are.
+    /// Closes the recording, once every call under way has come to its end. Spans in flight stay listed as they
+    /// are.
     pub(crate) fn close(&self) {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
+        [&self.spans, &self.events, &self.measurements].into_iter().for_each(Pool::freeze);
+        self.active.freeze();
+        self.metrics.freeze();
+        self.dictionary.freeze();
         let mapping = self.storage.mapping();
         mapping
             .word(STATE_OFFSET + offset_of!(HeaderState, closed_realtime_nanos))

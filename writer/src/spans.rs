@@ -191,6 +191,12 @@ impl ActiveSpans {
         .inspect(|_| self.forget_spilled(span))
     }
 
+    /// Ends all changes for good; a call under way is finished first.
+    pub(crate) fn freeze(&self) {
+        self.heads.iter().for_each(TryLock::keep);
+        self.spilled.keep();
+    }
+
     /// Takes a span back that should not have started: no record is left of it.
     pub(crate) fn cancel(&self, span: SpanRef) {
         // An error says that it is gone already.

@@ -54,6 +54,9 @@ impl Storage {
         file.set_len(size as u64).map_err(io("size a recording in"))?;
         back(&file, 0, backed).map_err(io("allocate space for a recording in"))?;
         let lock = reopen(&file, temporary.as_deref()).map_err(io("reopen a recording in"))?;
+        // Before the lock is taken: a child forked in between must let go of it.
+        let descriptors =
+            [DescriptorSlot::register(file.as_raw_fd()), DescriptorSlot::register(lock.as_raw_fd())];
         if !take_lock(&lock, WRITER_LOCK_BYTE).map_err(io("lock a recording in"))? {
             return Err(io("lock a recording in")(io::ErrorKind::WouldBlock.into()));
         }

@@ -50,6 +50,14 @@ impl<T> TryLock<T> {
         }
     }
 
+    /// Takes the value away for good, so that nothing that needs it happens any more (bounded, as
+    /// [`Self::lock_bounded`]).
+    pub(crate) fn keep(&self) {
+        if let Some(guard) = self.lock_bounded() {
+            std::mem::forget(guard);
+        }
+    }
+
     #[cold]
     fn lock_slowly(&self) -> Option<TryGuard<'_, T>> {
         for turn in 0..SPINNING_ENDS + NAPS {

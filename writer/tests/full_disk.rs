@@ -1,0 +1,138 @@
+//! A full disk: on a real file system of one megabyte, mounted in a namespace of its own.
+
+mod support;
+
+use otlp_mmap_reader::Recording;
+use otlp_mmap_writer::{Config, Counter, Error, Event, KeyValue, Signal, Value, Writer};
+use std::ffi::CString;
+use std::path::Path;
+
+/// Runs `work` in a forked child that has a tmpfs of `size` bytes on `directory`; `None`: the kernel forbids
+/// such namespaces here.
+fn on_small_disk(directory: &Path, size: &str, work: impl FnOnce()) -> Option<bool> {
+    const FORBIDDEN: i32 = 77;
+    // SAFETY: the child mounts, runs `work` and leaves.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let target = CString::new(directory.as_os_str().as_encoded_bytes()).unwrap();
+        let options = CString::new(format!("size={size}")).unwrap();
+        // SAFETY: all strings are NUL-terminated and live through the calls.
+        let mounted = unsafe {
+            (libc::unshare(libc::CLONE_NEWNS) == 0
+                || libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) == 0)
+                && libc::mount(
+                    c"none".as_ptr(),
+                    c"/".as_ptr(),
+                    std::ptr::null(),
+                    libc::MS_REC | libc::MS_PRIVATE,
+                    std::ptr::null(),
+                ) == 0
+                && libc::mount(
+                    c"tmpfs".as_ptr(),
+                    target.as_ptr(),
+                    c"tmpfs".as_ptr(),
+                    0,
+                    options.as_ptr().cast(),
+                ) == 0
+        };
+        let code = if mounted {
+            i32::from(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err())
+        } else {
+            FORBIDDEN
+        };
+        // SAFETY: leaves at once.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` lives through the call.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(libc::WIFEXITED(status), "killed by signal {}", libc::WTERMSIG(status));
+    match libc::WEXITSTATUS(status) {
+        FORBIDDEN => None,
+        code => Some(code == 0),
+    }
+}
+
+fn record_until_full(directory: &Path) {
+    let writer = Writer::create(Config::new(directory)).unwrap();
+    let resource = writer.create_resource(&(), None).unwrap();
+    let scope = writer.create_instrumentation_scope(resource, "full", None, None, &()).unwrap();
+    let filler = "x".repeat(1000);
+    let attributes = [KeyValue { key: "filler", value: Value::String(&filler) }];
+    let record = |time_unix_nano| {
+        writer.record_event(&Event {
+            scope,
+            context: None,
+            name: None,
+            time_unix_nano,
+            observed_time_unix_nano: 0,
+            severity_number: 0,
+            severity_text: "",
+            body: None,
+            attributes: &attributes,
+            dropped_attributes_count: 0,
+        })
+    };
+    // Somebody else fills the disk after the first record.
+    record(0).unwrap();
+    while std::fs::write(directory.join("other"), vec![1; 16 << 20]).is_ok() {}
+    let recorded = (1..2_000).take_while(|&time| record(time).is_ok()).count() as u64;
+    // With one segment there is nothing to overwrite but itself, and it is.
+    assert_eq!(recorded, 1_999);
+    let span = otlp_mmap_writer::SpanStart {
+        scope,
+        trace_id: [1; 16],
+        span_id: [1; 8],
+        parent_span_id: [0; 8],
+        trace_state: "",
+        flags: 0,
+        name: "span".into(),
+        kind: otlp_mmap_writer::SpanKind::Internal,
+        start_time_unix_nano: 1,
+        attributes: &(),
+    };
+    // No block of the table has space: the span waits in process memory, and has no segment at its end.
+    let span = writer.start_span(&span).unwrap();
+    assert!(matches!(writer.end_span(span, 2), Err(Error::NoSpace)));
+    let recording = Recording::open(writer.path().unwrap()).unwrap();
+    let snapshot = support::clean(&recording);
+    let losses = snapshot.losses.signal(Signal::Events);
+    assert_eq!((losses.recorded, losses.overwritten + snapshot.events.len() as u64), (2_000, 2_000));
+    assert_eq!(snapshot.losses.signal(Signal::Spans).counter(Counter::NoSpace), 1);
+    // With room again, recording goes on.
+    std::fs::remove_file(directory.join("other")).unwrap();
+    let span = writer.start_span(&otlp_mmap_writer::SpanStart {
+        scope,
+        trace_id: [1; 16],
+        span_id: [2; 8],
+        parent_span_id: [0; 8],
+        trace_state: "",
+        flags: 0,
+        name: "span".into(),
+        kind: otlp_mmap_writer::SpanKind::Internal,
+        start_time_unix_nano: 1,
+        attributes: &(),
+    });
+    writer.end_span(span.unwrap(), 2).unwrap();
+    assert_eq!(support::clean(&recording).spans.len(), 1);
+}
+
+#[test]
+fn a_full_disk_costs_records_and_never_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    match on_small_disk(directory.path(), "1m", || record_until_full(directory.path())) {
+        Some(passed) => assert!(passed, "see the child's panic above"),
+        None => panic!("this test needs the right to mount a tmpfs in a namespace (root or user namespaces)"),
+    }
+}
+
+#[test]
+fn a_disk_without_room_for_a_recording_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let passed = on_small_disk(directory.path(), "16k", || {
+        let error = Writer::create(Config::new(directory.path())).map(|_| ()).unwrap_err();
+        assert!(matches!(error, Error::Io { .. }) && error.to_string().contains("space"), "{error}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    });
+    assert_eq!(passed, Some(true));
+}
