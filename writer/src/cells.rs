@@ -146,30 +146,20 @@ pub(crate) struct Measurement {
     pub(crate) value: f64,
     /// The bucket it falls into; exponential: its index at the scale of the copy it is added to.
     pub(crate) bucket: i32,
+    /// Whether it is the first of its series.
+    pub(crate) is_first: bool,
 }
 
 impl Cell {
-    /// Lays out an empty cell behind the header at `at`, in bytes that are zero.
-    pub(crate) fn create(mapping: &Mapping, at: usize, aggregator: &Aggregator) -> Self {
+    /// The cell of a series whose header is at `at`; behind it is nothing yet but zeros.
+    pub(crate) fn new(at: usize, aggregator: &Aggregator) -> Self {
         let shape = match *aggregator {
             Aggregator::ExponentialHistogram { max_buckets, max_scale } => {
                 Shape::empty(max_scale, max_buckets)
             }
             _ => Shape::empty(0, 0),
         };
-        let latch = TryLock::new(Latch { version: 0, behind: None, shapes: [shape; 2] });
-        let size = aggregator.copy_size();
-        for number in 0..2 {
-            let start = at + SeriesHeader::SIZE + number * size;
-            match aggregator {
-                Aggregator::Gauge | Aggregator::Sum { .. } => continue,
-                Aggregator::Histogram { .. } => {}
-                Aggregator::ExponentialHistogram { .. } => shape.store(mapping.words(start, size / 8)),
-            }
-            put(mapping.word(start + MIN * 8), f64::INFINITY.to_bits());
-            put(mapping.word(start + MAX * 8), f64::NEG_INFINITY.to_bits());
-        }
-        Self { at, latch }
+        Self { at, latch: TryLock::new(Latch { version: 0, behind: None, shapes: [shape; 2] }) }
     }
 
     /// Adds a measurement.
@@ -226,8 +216,8 @@ impl Cell {
         let bucket = boundaries.partition_point(|boundary| *boundary < value);
         // At most 16,384.
         let bucket = i32::try_from(bucket).unwrap_or(0);
-        let measurement = Measurement { time_unix_nano, value, bucket };
         self.flip(mapping, copy_size, |latch, copy, _| {
+            let measurement = Measurement { time_unix_nano, value, bucket, is_first: latch.version == 0 };
             if let Some(behind) = latch.behind.replace(measurement) {
                 add_to_bucket(copy, &behind);
             }
@@ -245,7 +235,7 @@ impl Cell {
         self.flip(mapping, aggregator.copy_size(), |latch, copy, number| {
             // Once it is brought up, the copy has the scale of the current one.
             let bucket = exponential::bucket_index(value.abs(), latch.shapes[number ^ 1].scale);
-            let measurement = Measurement { time_unix_nano, value, bucket };
+            let measurement = Measurement { time_unix_nano, value, bucket, is_first: latch.version == 0 };
             let shape = &mut latch.shapes[number];
             if let Some(behind) = latch.behind.replace(measurement) {
                 exponential::add(copy, shape, &behind);
@@ -284,6 +274,7 @@ impl Cell {
     /// Adds to a sum: what the cell says about the value first, then the value in one step.
     fn add(&self, mapping: &Mapping, time_unix_nano: u64, value: Number) -> Result<(), Error> {
         let words = mapping.words(self.at + SeriesHeader::SIZE, SumCell::SIZE / 8);
+        mark_seen(words, if matches!(value, Number::Int(_)) { VALUE_INT } else { VALUE_DOUBLE });
         // Two threads may race here: the time is that of one of the latest measurements then.
         if words[SUM_TIME].load(Ordering::Relaxed) < time_unix_nano {
             words[SUM_TIME].store(time_unix_nano, Ordering::Relaxed);
@@ -305,7 +296,6 @@ fn mark_seen(words: &[AtomicU64], kind: u64) {
 /// Adds an integer; one that would overflow the integers goes to the doubles.
 #[inline]
 fn add_int(words: &[AtomicU64], number: i64) -> Result<(), Error> {
-    mark_seen(words, VALUE_INT);
     let word = &words[INT_VALUE];
     let mut current = word.load(Ordering::Relaxed);
     if number.unsigned_abs() < SMALL && current.cast_signed().unsigned_abs() < HALF {
@@ -315,8 +305,8 @@ fn add_int(words: &[AtomicU64], number: i64) -> Result<(), Error> {
     }
     for _ in 0..TRIES {
         let Some(sum) = current.cast_signed().checked_add(number) else {
-            #[allow(clippy::cast_precision_loss)]
-            // the sum no longer fits an integer: a double is what is left
+            mark_seen(words, VALUE_DOUBLE);
+            #[allow(clippy::cast_precision_loss)] // a double is what is left
             return add_double(words, number as f64);
         };
         // SYNC CELL: as above.
@@ -330,7 +320,6 @@ fn add_int(words: &[AtomicU64], number: i64) -> Result<(), Error> {
 
 #[inline]
 fn add_double(words: &[AtomicU64], number: f64) -> Result<(), Error> {
-    mark_seen(words, VALUE_DOUBLE);
     let word = &words[DOUBLE_BITS];
     let mut current = word.load(Ordering::Relaxed);
     for _ in 0..TRIES {
@@ -353,12 +342,13 @@ fn add_to_bucket(copy: &[AtomicU64], measurement: &Measurement) {
 /// Takes a measurement into time, sum, minimum and maximum of a copy.
 #[inline]
 pub(crate) fn accumulate(copy: &[AtomicU64], measurement: &Measurement) {
-    let Measurement { time_unix_nano, value, .. } = *measurement;
+    let Measurement { time_unix_nano, value, is_first, .. } = *measurement;
     let stored = |word: usize| f64::from_bits(copy[word].load(Ordering::Relaxed));
     put(&copy[TIME], copy[TIME].load(Ordering::Relaxed).max(time_unix_nano));
     put(&copy[SUM], (stored(SUM) + value).to_bits());
-    put(&copy[MIN], stored(MIN).min(value).to_bits());
-    put(&copy[MAX], stored(MAX).max(value).to_bits());
+    let (min, max) = if is_first { (value, value) } else { (stored(MIN).min(value), stored(MAX).max(value)) };
+    put(&copy[MIN], min.to_bits());
+    put(&copy[MAX], max.to_bits());
 }
 
 #[inline]

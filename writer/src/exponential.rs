@@ -1,4 +1,4 @@
-//! Exponential histogram: bucket indexes, and the buckets of one copy (SPEC "Exponential histogram").
+//! Exponential histogram: bucket indexes, and the buckets of one copy (SPEC 9.3).
 //!
 //! HOT, with the promise of [`crate::cells`]: an addition takes at most a few passes over the buckets of one
 //! copy. Bucket `i` at scale `s` holds the magnitudes in `(2^(i/2^s), 2^((i+1)/2^s)]`; a step down in scale
@@ -47,51 +47,31 @@ struct Range {
 #[inline]
 pub(crate) fn add(copy: &[AtomicU64], shape: &mut Shape, measurement: &Measurement) {
     accumulate(copy, measurement);
+    let before = *shape;
     if measurement.value == 0.0 {
         increment(&copy[ZERO_COUNT]);
-        return;
+    } else {
+        shape.add(copy, measurement.value < 0.0, measurement.bucket);
     }
-    let (positive, negative) = shape.buckets(copy);
-    let before = *shape;
-    let is_negative = measurement.value < 0.0;
-    let range = if is_negative { shape.negative } else { shape.positive };
-    let steps = range.excess_scale(shape.capacity, measurement.bucket);
-    if steps > 0 {
-        shape.positive.merge(positive, steps);
-        shape.negative.merge(negative, steps);
-        shape.scale -= steps.cast_signed();
-    }
-    let (range, buckets) =
-        if is_negative { (&mut shape.negative, negative) } else { (&mut shape.positive, positive) };
-    increment(&buckets[range.reach(buckets, measurement.bucket >> steps)]);
-    if *shape != before {
+    if *shape != before || measurement.is_first {
         shape.store(copy);
     }
 }
 
-/// Index at `scale` (20 at most) of the bucket that holds a magnitude, which is finite and above 0.
+/// Index at `scale` (-10 to 20) of the bucket that holds a finite magnitude; a subnormal one counts as the
+/// smallest normal one.
 #[inline]
 pub(crate) fn bucket_index(magnitude: f64, scale: i32) -> i32 {
-    let (exponent, fraction) = decompose(magnitude);
+    let bits = magnitude.max(f64::MIN_POSITIVE).to_bits();
+    #[allow(clippy::cast_possible_truncation)] // 11 bits
+    let exponent = (bits >> FRACTION_BITS) as i32 - 1023;
+    let fraction = bits & FRACTION;
     let is_power = fraction == 0;
     if scale <= 0 {
         // Upper boundaries are inclusive: a power of two belongs to the bucket below it.
-        return (exponent - i32::from(is_power)) >> (-scale).min(31);
+        return (exponent - i32::from(is_power)) >> -scale;
     }
     if is_power { (exponent << scale) - 1 } else { (exponent << scale) + index_within(fraction, scale) }
-}
-
-/// Exponent of the greatest power of two that is not above, and the 52 bits that follow the leading one.
-#[inline]
-fn decompose(magnitude: f64) -> (i32, u64) {
-    let bits = magnitude.to_bits() & (u64::MAX >> 1);
-    let biased = (bits >> FRACTION_BITS).cast_signed();
-    if biased == 0 {
-        let shift = bits.leading_zeros().saturating_sub(63 - FRACTION_BITS);
-        return (-1022 - shift.cast_signed(), (bits << shift) & FRACTION);
-    }
-    #[allow(clippy::cast_possible_truncation)] // 11 bits
-    (biased as i32 - 1023, bits & FRACTION)
 }
 
 /// How many of the 2^scale buckets of an octave lie whole below `1 + fraction / 2^52`; `fraction` is not 0.
@@ -137,6 +117,22 @@ impl Shape {
         put(&copy[NEGATIVE_LENGTH], pair(self.negative.length, 0));
     }
 
+    /// Adds to a bucket, after as many steps down in scale as it takes to fit.
+    #[inline]
+    fn add(&mut self, copy: &[AtomicU64], is_negative: bool, bucket: i32) {
+        let (positive, negative) = self.buckets(copy);
+        let range = if is_negative { self.negative } else { self.positive };
+        let steps = range.excess_scale(self.capacity, bucket);
+        if steps > 0 {
+            self.positive.merge(positive, steps);
+            self.negative.merge(negative, steps);
+            self.scale -= steps.cast_signed();
+        }
+        let (range, buckets) =
+            if is_negative { (&mut self.negative, negative) } else { (&mut self.positive, positive) };
+        increment(&buckets[range.reach(buckets, bucket >> steps)]);
+    }
+
     /// The positive and the negative buckets of a copy.
     fn buckets<'a>(&self, copy: &'a [AtomicU64]) -> (&'a [AtomicU64], &'a [AtomicU64]) {
         let capacity = self.capacity as usize;
@@ -145,15 +141,15 @@ impl Shape {
 }
 
 impl Range {
-    /// How many steps of scale are too many for these buckets and one at `index` to fit `capacity`: at most 31,
-    /// where every index is 0 or -1.
+    /// How many steps of scale are too many for these buckets and one at `index` to fit `capacity`: at most 30,
+    /// from scale 20 to -10, where every index is 0 or -1.
     fn excess_scale(self, capacity: u32, index: i32) -> u32 {
         let (mut low, mut high) = (i64::from(index), i64::from(index));
         if self.length > 0 {
             low = low.min(self.offset.into());
             high = high.max(i64::from(self.offset) + i64::from(self.length) - 1);
         }
-        (0..31).find(|steps| (high >> steps) - (low >> steps) < i64::from(capacity)).unwrap_or(31)
+        (0..30).find(|steps| (high >> steps) - (low >> steps) < i64::from(capacity)).unwrap_or(30)
     }
 
     /// Merges buckets as `steps` steps of scale do: each count moves to its index shifted right, never upwards.

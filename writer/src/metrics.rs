@@ -218,7 +218,7 @@ impl Metrics {
         time_unix_nano: u64,
     ) -> Result<Found, Error> {
         let overflow_set = self.overflow_set(space, dictionary)?;
-        if *overflow_set.items == *items && !items.is_empty() {
+        if *overflow_set.items == *items {
             return self.turn_away(space, stream, overflow_set, time_unix_nano);
         }
         match self.try_add(space, dictionary, stream, items, time_unix_nano) {
@@ -349,7 +349,7 @@ impl Metrics {
     ) -> Result<u32, Error> {
         let mapping = self.storage.mapping();
         mapping.store_bytes(at, stream.header(set.reference, flags, time_unix_nano).as_bytes());
-        let cell = Cell::create(mapping, at, &stream.aggregator);
+        let cell = Cell::new(at, &stream.aggregator);
         // SYNC CELL: orders the whole series before its publication; paired with a reader's load.
         let committed = mapping.word(self.base + offset_of!(CellsHeader, committed));
         committed.store(space.used as u64, Ordering::Release);
@@ -373,7 +373,7 @@ impl Metrics {
     }
 
     /// The attributes of overflow series, defined before those of the first series. If even then the dictionary
-    /// has no room, overflow series refer to the empty set, and `SERIES_FLAG_OVERFLOW` tells.
+    /// has no room, overflow series have the empty set, so that no other series can have it.
     fn overflow_set(&self, space: &mut Space, dictionary: &Dictionary) -> Result<Set, Error> {
         if let Some(set) = &space.overflow_set {
             return Ok(set.clone());

@@ -21,8 +21,9 @@ use std::time::Duration;
 
 /// How long a child that could not open its recording waits before it tries again.
 const RETRY_NANOS: u64 = 1_000_000_000;
-/// Naps of a thread that waits for another one of the same child to open the recording.
-const NAPS: u32 = 2000;
+/// Naps of 100 us of a thread that waits for another one of the same child to open the recording: 2 s at least, far
+/// more than the opening takes.
+const NAPS: u32 = 20_000;
 
 /// Records telemetry into a file. Cheap to clone; all clones share the recording. Usable from many threads, in
 /// a forked child (which gets a file of its own) and from a signal handler.

@@ -34,7 +34,7 @@ impl Lab {
         let file = tempfile::tempfile().unwrap();
         file.set_len(length as u64).unwrap();
         let mapping = Mapping::new(&file, length).unwrap();
-        let cell = Cell::create(&mapping, AT, &aggregator);
+        let cell = Cell::new(AT, &aggregator);
         Self { mapping, aggregator, cell }
     }
 
@@ -98,7 +98,7 @@ fn as_double(number: Number) -> f64 {
 /// The words of a histogram's copy after these measurements, at times 1, 2, ...
 fn histogram_model(values: &[Number]) -> Vec<u64> {
     let mut copy = vec![0; Lab::new(&HISTOGRAM).aggregator.copy_size() / 8];
-    let (mut sum, mut min, mut max) = (0.0, f64::INFINITY, f64::NEG_INFINITY);
+    let (mut sum, mut min, mut max) = (0.0, as_double(values[0]), as_double(values[0]));
     for value in values.iter().copied().map(as_double) {
         (sum, min, max) = (sum + value, min.min(value), max.max(value));
         let bucket = BOUNDARIES.iter().position(|boundary| value <= *boundary).unwrap_or(BOUNDARIES.len());

@@ -75,6 +75,7 @@ impl Metrics {
         let number = self.lay_out(space, at, stream, set.clone(), flags, 0)?;
         if flags & SERIES_FLAG_OVERFLOW != 0 {
             stream.overflow.get_or_init(|| number);
+            space.overflow_set.get_or_insert_with(|| set.clone());
             return Ok(());
         }
         stream.count.fetch_add(1, Ordering::Relaxed);
