@@ -16,7 +16,7 @@ use otlp_mmap_format::{Acknowledged, EXPORTER_LOCK_BYTE, SegmentEntry, Signal};
 use crate::bytes::len;
 use crate::header::Pool;
 use crate::source::Source;
-use crate::{Error, Recording};
+use crate::{Error, Liveness, Recording};
 
 /// The one exporter of a recording, as long as it lives.
 #[derive(Debug)]
@@ -90,7 +90,8 @@ impl Exporter {
             let limit = Acknowledged::CLOSED_BIT;
             return Err(Error::OutOfRange { argument: "records", limit, found: records.into() });
         }
-        Ok(advance(word, generation, records))
+        let writer_is_gone = || self.recording.liveness() != Liveness::Alive;
+        Ok(advance(word, generation, records, writer_is_gone))
     }
 }
 
@@ -131,18 +132,20 @@ impl Table {
     }
 }
 
-/// Moves the acknowledgement of `generation` forward to `records`, unless the writer has closed it. SYNC ACK.
-fn advance(word: &AtomicU64, generation: u32, records: u32) -> bool {
-    let new = Acknowledged { generation, closed: false, records }.pack().to_le();
+/// Moves the acknowledgement of `generation` forward to `records`, unless a living writer has closed it. SYNC ACK.
+///
+/// A closed word binds only while the writer lives: a dead one will never complete the recycling it had begun.
+fn advance(word: &AtomicU64, generation: u32, records: u32, writer_is_gone: impl Fn() -> bool) -> bool {
     let mut found = word.load(Ordering::Acquire);
     loop {
         let present = Acknowledged::unpack(u64::from_le(found));
-        if present.generation != generation || present.closed {
+        if present.generation != generation || (present.closed && !writer_is_gone()) {
             return false;
         }
         if present.records >= records {
             return true;
         }
+        let new = Acknowledged { records, ..present }.pack().to_le();
         // Release: what was delivered happened before the writer may reuse the segment.
         match word.compare_exchange_weak(found, new, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => return true,

@@ -21,6 +21,8 @@ struct Chain {
     generation: u32,
     spilled: bool,
     content: Vec<u8>,
+    /// Why the content ends before its published length.
+    fault: Option<String>,
 }
 
 /// A block that heads a span in flight.
@@ -44,6 +46,13 @@ pub(crate) fn heads(source: &Source, section: &Section, report: &mut Report) -> 
     while first < section.entry_count {
         let count = BLOCKS_AT_ONCE.min(section.entry_count - first);
         let offset = section.entry_offset(first);
+        let Some(next) = source.next_data(offset) else { break };
+        // Blocks in a hole of the file were never taken.
+        let skipped = (next - offset) / size(ActiveBlock::SIZE);
+        if skipped > 0 {
+            first = u32::try_from(u64::from(first).saturating_add(skipped)).unwrap_or(u32::MAX);
+            continue;
+        }
         let wanted = len(u64::from(count)).saturating_mul(ActiveBlock::SIZE);
         let Some(bytes) = or_fault(source.up_to(offset, wanted), offset, report) else { break };
         let (blocks, _) = bytes.as_chunks::<{ ActiveBlock::SIZE }>();
@@ -72,8 +81,8 @@ fn head(block: &ActiveBlock, index: u32, section: &Section, report: &mut Report)
 }
 
 impl Resolver<'_> {
-    /// All spans in flight, in the order of their heads.
-    pub(crate) fn active_spans(&mut self, section: &Section) -> Vec<Span> {
+    /// All spans in flight, in the order of their heads. `proven`: content that is published is whole.
+    pub(crate) fn active_spans(&mut self, section: &Section, proven: bool) -> Vec<Span> {
         let mut budget = u64::from(section.entry_count).saturating_mul(2);
         let mut spans = Vec::new();
         for head in heads(self.source, section, self.report) {
@@ -84,7 +93,7 @@ impl Resolver<'_> {
             };
             budget = rest;
             match self.chain(head, section) {
-                Ok(Some(chain)) => spans.extend(self.active_span(&chain, offset)),
+                Ok(Some(chain)) => spans.extend(self.active_span(chain, offset, proven)),
                 Ok(None) => {}
                 Err(detail) => self.report.fault(offset, Rule::ActiveChain, || detail),
             }
@@ -92,13 +101,20 @@ impl Resolver<'_> {
         spans
     }
 
-    fn active_span(&mut self, chain: &Chain, offset: u64) -> Option<Span> {
+    fn active_span(&mut self, chain: Chain, offset: u64, proven: bool) -> Option<Span> {
+        if let Some(detail) = chain.fault {
+            self.report.fault(offset, Rule::ActiveChain, || detail);
+        }
         let position = Position { segment: chain.head, sequence: u64::from(chain.generation), offset };
         let Some(span) = self.span(&chain.content, position, None) else {
             let found = chain.content.len();
             self.report.fault(offset, Rule::ActiveChain, || format!("{found} bytes hold no SpanBody"));
             return None;
         };
+        if !proven && span.trace_id == [0; 16] {
+            self.report.fault(offset, Rule::ActiveChain, || "the content has no trace id".to_owned());
+            return None;
+        }
         Some(Span { spilled: chain.spilled, ..span })
     }
 
@@ -120,7 +136,7 @@ impl Resolver<'_> {
             return Err(format!("{rest} bytes do not fit into {} blocks", section.entry_count));
         }
         let mut content = Vec::with_capacity(rest);
-        let (mut index, mut flags) = (head.index, None);
+        let (mut index, mut flags, mut fault) = (head.index, None, None);
         loop {
             let offset = section.entry_offset(index);
             let block: ActiveBlock =
@@ -133,11 +149,14 @@ impl Resolver<'_> {
                 break;
             }
             let next = block.next.get();
-            index = next.checked_sub(1).filter(|index| *index < section.entry_count).ok_or_else(|| {
-                format!("block {index} is followed by block number {next}, {rest} bytes before the end")
-            })?;
+            let Some(follower) = next.checked_sub(1).filter(|index| *index < section.entry_count) else {
+                fault =
+                    Some(format!("block {index} is followed by number {next}, {rest} bytes before the end"));
+                break;
+            };
+            index = follower;
         }
         let spilled = flags.unwrap_or(0) & BLOCK_FLAG_SPILLED != 0;
-        Ok(Chain { head: head.index, generation: head.commit.generation, spilled, content })
+        Ok(Chain { head: head.index, generation: head.commit.generation, spilled, content, fault })
     }
 }

@@ -1,11 +1,15 @@
 //! A list of attributes in which each key stands once: the last value wins, the first place stays.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::model::{KeyValue, Text};
 
 /// Lists up to this length are searched from start to end.
 const SEARCHED_LENGTH: usize = 16;
+/// Longest key that is compared as text, in bytes. Longer ones, which only a hostile file has, are the same if
+/// they are the same dictionary entry; so no file can make every attribute cost the length of a huge key.
+const COMPARED_LENGTH: usize = 4096;
 
 /// Attributes by key. Adding is quick whatever a file holds: long lists are indexed, and a key that was
 /// looked up by its dictionary reference is known again by the reference alone.
@@ -14,6 +18,7 @@ pub(crate) struct AttributeList {
     list: Vec<KeyValue>,
     by_key: HashMap<Text, usize>,
     by_reference: HashMap<u32, usize>,
+    dropped: u32,
 }
 
 impl AttributeList {
@@ -26,6 +31,16 @@ impl AttributeList {
         }
     }
 
+    /// Notes an attribute whose key is lost.
+    pub(crate) fn drop_one(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    /// Attributes whose keys are lost.
+    pub(crate) fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
     /// The attributes.
     pub(crate) fn into_vec(self) -> Vec<KeyValue> {
         self.list
@@ -33,29 +48,34 @@ impl AttributeList {
 
     fn push(&mut self, attribute: KeyValue, reference: u32) {
         let place = self.list.len();
-        if reference != 0 && place >= SEARCHED_LENGTH {
-            self.by_reference.insert(reference, place);
-        }
         if place == SEARCHED_LENGTH {
-            self.by_key = self.list.iter().enumerate().map(|(at, kv)| (kv.key.clone(), at)).collect();
+            self.by_key = self.list.iter().enumerate().filter_map(|(at, kv)| compared(&kv.key, at)).collect();
         }
         if place >= SEARCHED_LENGTH {
-            self.by_key.insert(attribute.key.clone(), place);
+            self.by_key.extend(compared(&attribute.key, place));
+            self.by_reference.insert(reference, place);
         }
         self.list.push(attribute);
     }
 
     fn find(&mut self, key: &Text, reference: u32) -> Option<usize> {
-        if self.by_key.is_empty() {
-            return self.list.iter().position(|present| present.key == *key);
+        if self.list.len() <= SEARCHED_LENGTH {
+            return self.list.iter().position(|present| same(&present.key, key));
         }
-        if let Some(place) = self.by_reference.get(&reference) {
+        if let Some(place) = self.by_reference.get(&reference).filter(|_| reference != 0) {
             return Some(*place);
         }
-        let place = self.by_key.get(key).copied();
-        if let (Some(place), true) = (place, reference != 0) {
-            self.by_reference.insert(reference, place);
-        }
-        place
+        let place = compared(key, 0).and_then(|(key, _)| self.by_key.get(&key).copied())?;
+        self.by_reference.insert(reference, place);
+        Some(place)
     }
+}
+
+/// A key with its place, if it is compared as text.
+fn compared(key: &Text, place: usize) -> Option<(Text, usize)> {
+    (key.len() <= COMPARED_LENGTH).then(|| (Arc::clone(key), place))
+}
+
+fn same(one: &Text, other: &Text) -> bool {
+    Arc::ptr_eq(one, other) || (one.len() <= COMPARED_LENGTH && one == other)
 }

@@ -18,10 +18,26 @@ use crate::attributes::AttributeList;
 use crate::bytes::{len, size, view};
 use crate::dictionary::Resolver;
 use crate::items::{Item, Items};
-use crate::model::{
-    Aggregation, Event, KeyValue, Measurement, Number, Position, Record, Span, SpanEvent, SpanLink, Text,
-    Value,
-};
+use crate::model::{Event, Measurement, Number, Position, Record, Span, SpanEvent, SpanLink, Text, Value};
+
+/// Largest OTLP `SpanKind`.
+const MAX_SPAN_KIND: u32 = 5;
+/// Largest OTLP `StatusCode`.
+const MAX_STATUS_CODE: u32 = 2;
+/// Largest OTLP `SeverityNumber`.
+const MAX_SEVERITY_NUMBER: u32 = 24;
+
+/// Items of a span that are no attributes.
+const SPAN_ITEMS: &[ItemTag] = &[
+    ItemTag::Name,
+    ItemTag::TraceState,
+    ItemTag::Status,
+    ItemTag::SpanEvent,
+    ItemTag::Link,
+    ItemTag::Dropped,
+];
+/// Items of an event that are no attributes.
+const EVENT_ITEMS: &[ItemTag] = &[ItemTag::Name, ItemTag::Body, ItemTag::SeverityText, ItemTag::Dropped];
 
 /// What the items of a record add up to.
 #[derive(Default)]
@@ -38,8 +54,8 @@ struct Folded {
 }
 
 impl Resolver<'_> {
-    /// The record in `bytes`, whose header was checked. `None`: it does not belong into the pool of `signal`,
-    /// which is a fault, or its type is unknown, which is not.
+    /// The record in `bytes`, whose header was checked. `None`: its type is unknown, which is no fault, or it does
+    /// not belong into the pool of `signal`, is too short, or has lost its meaning, which are.
     pub(crate) fn record(
         &mut self,
         signal: Signal,
@@ -49,20 +65,22 @@ impl Resolver<'_> {
     ) -> Option<Record> {
         let kind = RecordType::from_code(header.record_type.get())?;
         let content = bytes.get(RecordHeader::SIZE..).unwrap_or_default();
-        let record = match (kind, signal) {
-            (RecordType::Span, Signal::Spans) => {
-                self.span(content, position, Some(header)).map(|span| Record::Span(Box::new(span)))
-            }
-            (RecordType::Event, Signal::Events) => self.event(header, content, position),
-            (RecordType::Measurement, Signal::Measurements) => self.measurement(header, content, position),
-            _ => None,
+        let (pool, body) = match kind {
+            RecordType::Span => (Signal::Spans, SpanBody::SIZE),
+            RecordType::Event => (Signal::Events, EventBody::SIZE),
+            RecordType::Measurement => (Signal::Measurements, MeasurementBody::SIZE),
         };
-        if record.is_none() {
+        if pool != signal || content.len() < body {
             self.report.fault(position.offset, Rule::RecordBody, || {
                 format!("a {} of {} bytes among {}", kind.name(), bytes.len(), signal.name())
             });
+            return None;
         }
-        record
+        match kind {
+            RecordType::Span => Some(Record::Span(Box::new(self.span(content, position, Some(header))?))),
+            RecordType::Event => self.event(header, content, position),
+            RecordType::Measurement => self.measurement(header, content, position),
+        }
     }
 
     /// A span from its body and items; `header` is `None` for a span in flight.
@@ -72,8 +90,11 @@ impl Resolver<'_> {
         position: Position,
         header: Option<&RecordHeader>,
     ) -> Option<Span> {
-        let (body, folded) = self.body_and_items::<SpanBody>(content, position, header)?;
+        let (body, folded) = self.body_and_items::<SpanBody>(content, position, header, SPAN_ITEMS)?;
         let name = folded.name.unwrap_or_else(|| self.named(body.name_ref.get(), position.offset));
+        if body.trace_id == [0; 16] || body.span_id == [0; 8] {
+            self.report.fault(position.offset, Rule::RecordBody, || "the id of a span is zero".to_owned());
+        }
         Some(Span {
             position,
             scope: self.scope(body.scope_ref.get(), position.offset),
@@ -83,11 +104,11 @@ impl Resolver<'_> {
             trace_state: folded.trace_state,
             flags: body.flags.get(),
             name,
-            kind: body.kind.get(),
+            kind: self.in_range(body.kind.get(), MAX_SPAN_KIND, "span kind", position),
             start_time_unix_nano: body.start_time_unix_nano.get(),
             end_time_unix_nano: header.map(|header| header.time_unix_nano.get()),
+            dropped_attributes_count: folded.dropped.0.saturating_add(folded.attributes.dropped()),
             attributes: folded.attributes.into_vec(),
-            dropped_attributes_count: folded.dropped.0,
             events: folded.events,
             dropped_events_count: folded.dropped.1,
             links: folded.links,
@@ -100,19 +121,25 @@ impl Resolver<'_> {
     }
 
     fn event(&mut self, header: &RecordHeader, content: &[u8], position: Position) -> Option<Record> {
-        let (body, folded) = self.body_and_items::<EventBody>(content, position, Some(header))?;
+        let (body, folded) =
+            self.body_and_items::<EventBody>(content, position, Some(header), EVENT_ITEMS)?;
         let event_name = folded.name.unwrap_or_else(|| self.named(body.name_ref.get(), position.offset));
         Some(Record::Event(Box::new(Event {
             position,
             scope: self.scope(body.scope_ref.get(), position.offset),
             time_unix_nano: header.time_unix_nano.get(),
             observed_time_unix_nano: body.observed_time_unix_nano.get(),
-            severity_number: body.severity_number.get(),
+            severity_number: self.in_range(
+                body.severity_number.get(),
+                MAX_SEVERITY_NUMBER,
+                "severity number",
+                position,
+            ),
             severity_text: folded.severity_text,
             event_name,
             body: folded.body,
+            dropped_attributes_count: folded.dropped.0.saturating_add(folded.attributes.dropped()),
             attributes: folded.attributes.into_vec(),
-            dropped_attributes_count: folded.dropped.0,
             flags: body.flags.get(),
             trace_id: body.trace_id,
             span_id: body.span_id,
@@ -121,12 +148,13 @@ impl Resolver<'_> {
     }
 
     fn measurement(&mut self, header: &RecordHeader, content: &[u8], position: Position) -> Option<Record> {
-        let (body, folded) = self.body_and_items::<MeasurementBody>(content, position, Some(header))?;
+        let (body, folded) = self.body_and_items::<MeasurementBody>(content, position, Some(header), &[])?;
         let series = (body.stream_ref.get(), body.attributes_ref.get());
         let flags = body.flags.get();
+        let stream = self.metric_stream(series.0, position.offset)?;
         Some(Record::Measurement(Box::new(Measurement {
             position,
-            stream: self.metric_stream(series.0, position.offset, Aggregation::Gauge),
+            stream,
             series_attributes: self.attribute_set(series.1, position.offset),
             series,
             time_unix_nano: header.time_unix_nano.get(),
@@ -136,6 +164,15 @@ impl Resolver<'_> {
             filtered_attributes: folded.attributes.into_vec(),
             raw: flags & MEASUREMENT_FLAG_RAW != 0,
         })))
+    }
+
+    /// A number of OTLP's, or 0 for one that OTLP does not have.
+    fn in_range(&mut self, number: u32, limit: u32, what: &str, position: Position) -> u32 {
+        if number <= limit {
+            return number;
+        }
+        self.report.fault(position.offset, Rule::RecordBody, || format!("{what} {number} is above {limit}"));
+        0
     }
 
     fn named(&mut self, reference: u32, offset: u64) -> Text {
@@ -148,6 +185,7 @@ impl Resolver<'_> {
         content: &[u8],
         position: Position,
         header: Option<&RecordHeader>,
+        belongs: &[ItemTag],
     ) -> Option<(B, Folded)> {
         let body: B = view(content, 0)?;
         let start = header.map_or(0, |_| RecordHeader::SIZE) + size_of::<B>();
@@ -159,16 +197,14 @@ impl Resolver<'_> {
                 // The content of a span in flight is spread over blocks: its head is what can be named.
                 item.offset = position.offset;
             }
-            self.fold(&item, &mut folded);
+            self.fold(&item, &mut folded, belongs);
         }
         Some((body, folded))
     }
 
-    fn fold(&mut self, item: &Item<'_>, folded: &mut Folded) {
-        let Some(tag) = ItemTag::from_code(item.tag) else {
-            if let Some(attribute) = self.key_value(item, 1) {
-                folded.attributes.set(attribute, item.reference);
-            }
+    fn fold(&mut self, item: &Item<'_>, folded: &mut Folded, belongs: &[ItemTag]) {
+        let Some(tag) = ItemTag::from_code(item.tag).filter(|tag| belongs.contains(tag)) else {
+            self.add_attribute(item, &mut folded.attributes, 1);
             return;
         };
         match tag {
@@ -187,7 +223,14 @@ impl Resolver<'_> {
     fn fold_status(&mut self, item: &Item<'_>, folded: &mut Folded) {
         let Some(status) = self.item_body::<StatusBody>(item) else { return };
         let message = item.payload.get(StatusBody::SIZE..).unwrap_or_default();
-        folded.status = (status.code.get(), self.utf8(message, item.offset));
+        let mut code = status.code.get();
+        if code > MAX_STATUS_CODE {
+            item.fault(self.report, Rule::ItemPayload, || {
+                format!("status {code} is above {MAX_STATUS_CODE}")
+            });
+            code = 0;
+        }
+        folded.status = (code, self.utf8(message, item.offset));
     }
 
     fn fold_dropped(&mut self, item: &Item<'_>, folded: &mut Folded) {
@@ -200,43 +243,34 @@ impl Resolver<'_> {
 
     fn fold_body(&mut self, item: &Item<'_>, folded: &mut Folded) {
         let inner = item.rest(0).next(self.report);
-        folded.body = Some(inner.and_then(|inner| self.keyless(&inner, 1)).unwrap_or_default());
+        folded.body = Some(inner.map(|inner| self.keyless(&inner, 1)).unwrap_or_default());
     }
 
     fn span_event(&mut self, item: &Item<'_>) -> Option<SpanEvent> {
         let body: SpanEventBody = self.item_body(item)?;
         let inline = self.inline_text(item, SpanEventBody::SIZE, body.name_length.get())?;
         let name = if item.reference == 0 { inline.0 } else { self.text(item.reference, item.offset) };
+        let attributes = self.attributes(item.rest(inline.1), 1);
         Some(SpanEvent {
             time_unix_nano: body.time_unix_nano.get(),
             name,
-            attributes: self.attributes(item.rest(inline.1)),
-            dropped_attributes_count: body.dropped_attributes_count.get(),
+            dropped_attributes_count: dropped(body.dropped_attributes_count.get(), &attributes),
+            attributes: attributes.into_vec(),
         })
     }
 
     fn link(&mut self, item: &Item<'_>) -> Option<SpanLink> {
         let body: LinkBody = self.item_body(item)?;
-        let (inline, end) = self.inline_text(item, LinkBody::SIZE, body.trace_state_length.get())?;
-        let trace_state = if item.reference == 0 { inline } else { self.text(item.reference, item.offset) };
+        let (trace_state, end) = self.inline_text(item, LinkBody::SIZE, body.trace_state_length.get())?;
+        let attributes = self.attributes(item.rest(end), 1);
         Some(SpanLink {
             trace_id: body.trace_id,
             span_id: body.span_id,
             trace_state,
             flags: body.flags.get(),
-            attributes: self.attributes(item.rest(end)),
-            dropped_attributes_count: body.dropped_attributes_count.get(),
+            dropped_attributes_count: dropped(body.dropped_attributes_count.get(), &attributes),
+            attributes: attributes.into_vec(),
         })
-    }
-
-    fn attributes(&mut self, mut items: Items<'_>) -> Vec<KeyValue> {
-        let mut attributes = AttributeList::default();
-        while let Some(item) = items.next(self.report) {
-            if let Some(attribute) = self.key_value(&item, 1) {
-                attributes.set(attribute, item.reference);
-            }
-        }
-        attributes.into_vec()
     }
 
     /// The fixed part of an item's payload.
@@ -256,11 +290,16 @@ impl Resolver<'_> {
         let Some((bytes, end)) = end.and_then(|end| item.payload.get(start..end)).zip(end) else {
             let found = item.payload.len();
             let detail = || format!("text of {length} bytes in an item of {found}");
-            item.fault(self.report, Rule::ItemPayload, detail);
+            item.fault(self.report, Rule::ItemLength, detail);
             return None;
         };
         Some((self.utf8(bytes, item.offset), end))
     }
+}
+
+/// Attributes that were left out, those whose keys are lost included.
+fn dropped(counted: u32, attributes: &AttributeList) -> u32 {
+    counted.saturating_add(attributes.dropped())
 }
 
 /// A number from its stored bits.

@@ -11,6 +11,11 @@ use crate::dictionary::{Entry, Resolver};
 use crate::items::{Item, Items};
 use crate::model::{Aggregation, KeyValue, MetricStream, Resource, Scope, Text};
 
+/// Items of a scope that are no attributes.
+const SCOPE_ITEMS: &[ItemTag] = &[ItemTag::Name, ItemTag::Version, ItemTag::SchemaUrl];
+/// Items of a metric stream; it has no attributes.
+const STREAM_ITEMS: &[ItemTag] = &[ItemTag::Name, ItemTag::Description, ItemTag::Unit, ItemTag::Boundaries];
+
 /// The items of a definition that are not attributes.
 #[derive(Default)]
 struct Texts {
@@ -24,61 +29,56 @@ struct Texts {
 
 impl Resolver<'_> {
     pub(crate) fn decode_attributes(&mut self, payload: &[u8], origin: u64) -> Vec<KeyValue> {
-        self.definition(payload, origin).0
+        self.attributes(Items::new(payload, origin), 1).into_vec()
     }
 
     pub(crate) fn decode_resource(&mut self, payload: &[u8], origin: u64) -> Resource {
-        let (attributes, texts) = self.definition(payload, origin);
+        let (attributes, texts) = self.definition(payload, origin, &[ItemTag::SchemaUrl]);
         Resource { attributes, schema_url: texts.schema_url }
     }
 
     pub(crate) fn decode_scope(&mut self, payload: &[u8], origin: u64) -> Entry {
         let Some(body) = view::<ScopeBody>(payload, 0) else {
-            return self.no_body(origin, "Scope");
+            return no_body("Scope");
         };
         let resource = self.resource(body.resource_ref.get(), origin);
-        let (attributes, texts) = self.definition_behind(payload, ScopeBody::SIZE, origin);
+        let (attributes, texts) = self.definition_behind(payload, ScopeBody::SIZE, origin, SCOPE_ITEMS);
         let Texts { name, version, schema_url, .. } = texts;
         Entry::Scope(Arc::new(Scope { resource, name, version, schema_url, attributes }))
     }
 
     pub(crate) fn decode_metric_stream(&mut self, payload: &[u8], origin: u64) -> Entry {
         let Some(body) = view::<MetricStreamBody>(payload, 0) else {
-            return self.no_body(origin, "MetricStream");
+            return no_body("MetricStream");
         };
         let scope = self.scope(body.scope_ref.get(), origin);
-        let (_, texts) = self.definition_behind(payload, MetricStreamBody::SIZE, origin);
+        let (_, texts) = self.definition_behind(payload, MetricStreamBody::SIZE, origin, STREAM_ITEMS);
         let Texts { name, description, unit, boundaries, .. } = texts;
         let Some(aggregation) = aggregation(&body, boundaries) else {
             let code = body.aggregation.get();
-            self.report
-                .fault(origin, Rule::DictionaryEntry, || format!("unknown aggregation {code} of {name:?}"));
-            return Entry::Unusable;
+            return Entry::Unusable(format!("unknown aggregation {code} of {name:?}").into());
         };
         Entry::MetricStream(Arc::new(MetricStream { scope, name, description, unit, aggregation }))
     }
 
-    fn no_body(&mut self, origin: u64, kind: &str) -> Entry {
-        self.report.fault(origin, Rule::DictionaryEntry, || format!("a {kind} too short for its body"));
-        Entry::Unusable
+    fn definition_behind(
+        &mut self,
+        payload: &[u8],
+        body: usize,
+        origin: u64,
+        belongs: &[ItemTag],
+    ) -> (Vec<KeyValue>, Texts) {
+        self.definition(payload.get(body..).unwrap_or_default(), origin + size(body), belongs)
     }
 
-    fn definition_behind(&mut self, payload: &[u8], body: usize, origin: u64) -> (Vec<KeyValue>, Texts) {
-        self.definition(payload.get(body..).unwrap_or_default(), origin + size(body))
-    }
-
-    fn definition(&mut self, bytes: &[u8], origin: u64) -> (Vec<KeyValue>, Texts) {
+    fn definition(&mut self, bytes: &[u8], origin: u64, belongs: &[ItemTag]) -> (Vec<KeyValue>, Texts) {
         let mut items = Items::new(bytes, origin);
         let mut attributes = AttributeList::default();
         let mut texts = Texts::default();
         while let Some(item) = items.next(self.report) {
-            match ItemTag::from_code(item.tag) {
+            match ItemTag::from_code(item.tag).filter(|tag| belongs.contains(tag)) {
                 Some(tag) => self.definition_item(tag, &item, &mut texts),
-                None => {
-                    if let Some(attribute) = self.key_value(&item, 1) {
-                        attributes.set(attribute, item.reference);
-                    }
-                }
+                None => self.add_attribute(&item, &mut attributes, 1),
             }
         }
         (attributes.into_vec(), texts)
@@ -98,12 +98,19 @@ impl Resolver<'_> {
 
     fn boundaries(&mut self, item: &Item<'_>) -> Vec<f64> {
         let (doubles, rest) = item.payload.as_chunks::<8>();
-        if !rest.is_empty() {
+        let boundaries: Vec<f64> = doubles.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+        let increasing = boundaries.is_sorted_by(|one, next| one < next);
+        if !rest.is_empty() || !increasing || !boundaries.iter().all(|boundary| boundary.is_finite()) {
             let found = item.payload.len();
-            item.fault(self.report, Rule::ItemPayload, || format!("{found} bytes are no list of doubles"));
+            let detail = || format!("{found} bytes are no list of finite, increasing doubles");
+            item.fault(self.report, Rule::ItemPayload, detail);
         }
-        doubles.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+        boundaries
     }
+}
+
+fn no_body(kind: &str) -> Entry {
+    Entry::Unusable(format!("a {kind} too short for its body").into())
 }
 
 /// The aggregation that a stream's numbers name; `None` if it is unknown.

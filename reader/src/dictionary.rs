@@ -2,7 +2,7 @@
 //!
 //! An entry counts only if it lies within the published part of the section, its CRC fits, and it overlaps no
 //! entry that was accepted before. So all accepted entries together are no larger than the section. A reference
-//! that leads nowhere gives a placeholder and a fault, never an error.
+//! that leads nowhere is a fault, told once in each report, and stands for nothing: an empty text, scope or set.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,14 +10,12 @@ use std::sync::Arc;
 use otlp_mmap_format::{DictionaryHeader, EntryHeader, EntryKind, U64};
 
 use crate::bytes::{len, size, view};
-use crate::model::{Aggregation, KeyValue, MetricStream, Resource, Scope, Text};
+use crate::model::{KeyValue, MetricStream, Resource, Scope, Text};
 use crate::source::Source;
 use crate::{Error, Fault, Report, Rule, Section};
 
 /// Largest entry that is read, in bytes: what the largest item could hold.
 const MAX_ENTRY_SIZE: u64 = 1 << 24;
-/// Largest text that may be used by reference, in bytes; longer text stands inline.
-pub(crate) const MAX_REFERENCED_TEXT: usize = 1 << 16;
 /// Bytes of damaged entries that are read before further ones are taken for damaged unread, in sizes of the
 /// section: a bound for the time that a hostile file costs.
 const DAMAGE_FACTOR: u64 = 4;
@@ -30,6 +28,10 @@ pub(crate) struct Dictionary {
     /// Start and end of accepted entries, from the start of the section.
     accepted: BTreeMap<u64, u64>,
     damaged_bytes: u64,
+    /// Bytes known to be published.
+    published: u64,
+    /// References that lead behind what is published are faults, though whole entries may stand there.
+    trusted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -47,8 +49,8 @@ pub(crate) enum Entry {
     Scope(Arc<Scope>),
     MetricStream(Arc<MetricStream>),
     AttributeSet(Arc<Vec<KeyValue>>),
-    /// Damaged, or of a kind this version does not know.
-    Unusable,
+    /// Damaged, or of a kind this version does not know; and why.
+    Unusable(Arc<str>),
 }
 
 /// An entry whose header and CRC were checked.
@@ -63,8 +65,9 @@ pub(crate) struct RawEntry {
 }
 
 impl Dictionary {
-    pub(crate) fn new(section: Section) -> Self {
-        Self { section, cache: HashMap::new(), accepted: BTreeMap::new(), damaged_bytes: 0 }
+    pub(crate) fn new(section: Section, trusted: bool) -> Self {
+        let (cache, accepted) = (HashMap::new(), BTreeMap::new());
+        Self { section, cache, accepted, damaged_bytes: 0, published: 0, trusted }
     }
 
     /// Reads and checks the entry at `at` bytes from the start of the section.
@@ -111,130 +114,135 @@ pub(crate) struct Resolver<'a> {
     pub(crate) source: &'a Source,
     pub(crate) dictionary: &'a mut Dictionary,
     pub(crate) report: &'a mut Report,
-    /// Dictionary faults that this report has already.
-    pub(crate) reported: HashSet<(u64, Rule)>,
+    /// Faults inside of entries that this report has already.
+    told: HashSet<(u64, Rule)>,
+    /// Bad references that this report has already.
+    bad: HashSet<u32>,
 }
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(source: &'a Source, dictionary: &'a mut Dictionary, report: &'a mut Report) -> Self {
-        Self { source, dictionary, report, reported: HashSet::new() }
+        Self { source, dictionary, report, told: HashSet::new(), bad: HashSet::new() }
     }
 
-    /// The text behind `reference`; `offset` is where the reference stands.
-    pub(crate) fn text(&mut self, reference: u32, offset: u64) -> Text {
+    /// The key behind `reference`; `offset` is where the reference stands.
+    pub(crate) fn key(&mut self, reference: u32, offset: u64) -> Option<Text> {
         match self.entry(reference, offset) {
-            Some(Entry::Text(text)) => text,
-            other => self.misfit(other.as_ref(), reference, offset, EntryKind::String),
+            Ok(Entry::Text(text)) => Some(text),
+            other => self.misfit(other, reference, offset, EntryKind::String),
         }
     }
 
-    /// The resource behind `reference`.
+    /// The text behind `reference`; empty if there is none.
+    pub(crate) fn text(&mut self, reference: u32, offset: u64) -> Text {
+        self.key(reference, offset).unwrap_or_default()
+    }
+
+    /// The resource behind `reference`; an empty one if there is none.
     pub(crate) fn resource(&mut self, reference: u32, offset: u64) -> Arc<Resource> {
         match self.entry(reference, offset) {
-            Some(Entry::Resource(resource)) => resource,
-            other => {
-                self.misfit(other.as_ref(), reference, offset, EntryKind::Resource);
-                Arc::default()
-            }
+            Ok(Entry::Resource(resource)) => resource,
+            other => self.misfit(other, reference, offset, EntryKind::Resource).unwrap_or_default(),
         }
     }
 
-    /// The scope behind `reference`.
+    /// The scope behind `reference`; an empty one if there is none.
     pub(crate) fn scope(&mut self, reference: u32, offset: u64) -> Arc<Scope> {
         match self.entry(reference, offset) {
-            Some(Entry::Scope(scope)) => scope,
-            other => {
-                let name = self.misfit(other.as_ref(), reference, offset, EntryKind::Scope);
-                Arc::new(Scope { name, ..Scope::default() })
-            }
+            Ok(Entry::Scope(scope)) => scope,
+            other => self.misfit(other, reference, offset, EntryKind::Scope).unwrap_or_default(),
         }
     }
 
-    /// The metric stream behind `reference`; if it is missing, one with the aggregation `otherwise`.
-    pub(crate) fn metric_stream(
-        &mut self,
-        reference: u32,
-        offset: u64,
-        otherwise: Aggregation,
-    ) -> Arc<MetricStream> {
+    /// The metric stream behind `reference`, without which a number has no meaning.
+    pub(crate) fn metric_stream(&mut self, reference: u32, offset: u64) -> Option<Arc<MetricStream>> {
         match self.entry(reference, offset) {
-            Some(Entry::MetricStream(stream)) => stream,
-            other => {
-                let name = self.misfit(other.as_ref(), reference, offset, EntryKind::MetricStream);
-                let (scope, none) = (Arc::default(), Text::default());
-                let (description, unit) = (none.clone(), none);
-                Arc::new(MetricStream { scope, name, description, unit, aggregation: otherwise })
-            }
+            Ok(Entry::MetricStream(stream)) => Some(stream),
+            other => self.misfit(other, reference, offset, EntryKind::MetricStream),
         }
     }
 
-    /// The attribute set behind `reference`; 0 is the empty one.
+    /// The attribute set behind `reference`; 0 is the empty one, and so is one that is not there.
     pub(crate) fn attribute_set(&mut self, reference: u32, offset: u64) -> Arc<Vec<KeyValue>> {
         if reference == 0 {
             return Arc::default();
         }
         match self.entry(reference, offset) {
-            Some(Entry::AttributeSet(attributes)) => attributes,
-            other => {
-                self.misfit(other.as_ref(), reference, offset, EntryKind::AttributeSet);
-                Arc::default()
-            }
+            Ok(Entry::AttributeSet(attributes)) => attributes,
+            other => self.misfit(other, reference, offset, EntryKind::AttributeSet).unwrap_or_default(),
         }
     }
 
-    /// A placeholder for what is behind `reference`. An unusable entry was reported as such; one that is
-    /// whole but of another kind is the fault of the reference.
-    fn misfit(&mut self, found: Option<&Entry>, reference: u32, offset: u64, expected: EntryKind) -> Text {
-        if found.is_some_and(|entry| !matches!(entry, Entry::Unusable)) {
+    /// Tells that `reference` does not lead to what is expected.
+    fn misfit<T>(
+        &mut self,
+        found: Result<Entry, String>,
+        reference: u32,
+        offset: u64,
+        expected: EntryKind,
+    ) -> Option<T> {
+        let detail = match found {
+            Err(detail) => detail,
+            Ok(Entry::Unusable(detail)) => detail.to_string(),
+            Ok(_) => "the entry is of another kind".to_owned(),
+        };
+        if self.bad.insert(reference) {
             self.report.fault(offset, Rule::Reference, || {
-                format!("dictionary entry {reference} is no {}", expected.name())
+                format!("reference {reference} to a {}: {detail}", expected.name())
             });
         }
-        format!("<bad reference {reference}>").into()
+        None
     }
 
-    /// The entry behind `reference`, or `None` if there is none; that has been reported then.
-    fn entry(&mut self, reference: u32, offset: u64) -> Option<Entry> {
+    /// The entry behind `reference`, or why there is none.
+    fn entry(&mut self, reference: u32, offset: u64) -> Result<Entry, String> {
         if let Some(cached) = self.dictionary.cache.get(&reference) {
             let cached = cached.clone();
-            self.repeat_faults(&cached.faults);
-            return Some(cached.value);
+            self.tell(&cached.faults);
+            return Ok(cached.value);
         }
         let at = u64::from(reference) * 8;
         let limit = self.dictionary.section.length;
         if at >= limit {
-            self.report
-                .fault(offset, Rule::Reference, || format!("reference {reference}: {at} is beyond {limit}"));
-            return None;
+            return Err(format!("{at} is beyond the {limit} bytes of the dictionary"));
         }
-        let cached = self.load(reference, at);
-        self.repeat_faults(&cached.faults);
+        let cached = self.load(at);
+        self.tell(&cached.faults);
+        if !matches!(cached.value, Entry::Unusable(_)) {
+            self.check_published(reference, at, offset);
+        }
         self.dictionary.cache.insert(reference, cached.clone());
-        Some(cached.value)
+        Ok(cached.value)
+    }
+
+    /// A record refers to published entries only. One that is whole is used all the same: it proves itself, and
+    /// it is the published length that is damaged.
+    fn check_published(&mut self, reference: u32, at: u64, offset: u64) {
+        if !self.dictionary.trusted || at < self.dictionary.published {
+            return;
+        }
+        let published = published(&self.dictionary.section, self.source, &mut Report::default());
+        self.dictionary.published = published.unwrap_or(0);
+        if at >= self.dictionary.published && self.bad.insert(reference) {
+            self.report.fault(offset, Rule::Reference, || {
+                format!("reference {reference} leads behind the published entries")
+            });
+        }
     }
 
     /// Decodes the entry at `at` with a report of its own, so that its faults can be told again.
-    fn load(&mut self, reference: u32, at: u64) -> Cached {
+    fn load(&mut self, at: u64) -> Cached {
         let mut report = Report::default();
-        let offset = self.dictionary.section.offset + at;
         let value = match self.dictionary.accept(at, self.source) {
-            Ok(raw) => {
-                let mut inner = Resolver::new(self.source, self.dictionary, &mut report);
-                inner.decode_entry(&raw)
-            }
-            Err(detail) => {
-                report.fault(offset, Rule::DictionaryEntry, || {
-                    format!("entry {reference} is damaged: {detail}")
-                });
-                Entry::Unusable
-            }
+            Ok(raw) => Resolver::new(self.source, self.dictionary, &mut report).decode_entry(&raw),
+            Err(detail) => Entry::Unusable(detail.into()),
         };
         Cached { value, faults: report.faults.into() }
     }
 
-    fn repeat_faults(&mut self, faults: &[Fault]) {
+    fn tell(&mut self, faults: &[Fault]) {
         for fault in faults {
-            if self.reported.insert((fault.offset, fault.rule)) {
+            if self.told.insert((fault.offset, fault.rule)) {
                 self.report.fault(fault.offset, fault.rule, || fault.detail.clone());
             }
         }
@@ -244,12 +252,6 @@ impl<'a> Resolver<'a> {
         let payload = raw.payload.as_slice();
         let origin = raw.offset + size(EntryHeader::SIZE);
         match EntryKind::from_code(raw.kind) {
-            Some(EntryKind::String) if payload.len() > MAX_REFERENCED_TEXT => {
-                self.report.fault(raw.offset, Rule::DictionaryEntry, || {
-                    format!("a string of {} bytes, expected at most {MAX_REFERENCED_TEXT}", payload.len())
-                });
-                Entry::Unusable
-            }
             Some(EntryKind::String) => Entry::Text(self.utf8(payload, raw.offset)),
             Some(EntryKind::Resource) => Entry::Resource(Arc::new(self.decode_resource(payload, origin))),
             Some(EntryKind::Scope) => self.decode_scope(payload, origin),
@@ -257,7 +259,7 @@ impl<'a> Resolver<'a> {
             Some(EntryKind::AttributeSet) => {
                 Entry::AttributeSet(Arc::new(self.decode_attributes(payload, origin)))
             }
-            None => Entry::Unusable,
+            None => Entry::Unusable(format!("unknown kind of entry {}", raw.kind).into()),
         }
     }
 
@@ -265,33 +267,46 @@ impl<'a> Resolver<'a> {
     /// those that are whole. `whole`: nothing but entries lies before `end`.
     pub(crate) fn verify_dictionary(&mut self, end: u64, whole: bool) -> u64 {
         let (mut at, mut count, mut lost) = (size(DictionaryHeader::SIZE), 0, false);
+        let start = self.dictionary.section.offset;
         while at < end {
             match self.dictionary.raw_entry(at, self.source) {
                 Ok(raw) => {
                     lost = false;
                     count += 1;
-                    self.entry(u32::try_from(at / 8).unwrap_or(0), raw.offset);
+                    self.verify_entry(at, raw.offset);
                     at += raw.length.next_multiple_of(8);
                 }
                 // Behind a damaged entry an entry may stand at every multiple of 8.
                 Err(detail) => {
                     if whole && !std::mem::replace(&mut lost, true) {
-                        let offset = self.dictionary.section.offset + at;
-                        self.report
-                            .fault(offset, Rule::DictionaryEntry, || format!("no whole entry: {detail}"));
+                        let detail = || format!("no whole entry: {detail}");
+                        self.report.fault(start + at, Rule::DictionaryEntry, detail);
                     }
-                    at += 8;
+                    at = self.source.next_data(start + at + 8).map_or(end, |next| (next - start) / 8 * 8);
                 }
             }
         }
         count
+    }
+
+    /// Decodes an entry for the faults in it; one that cannot be decoded is a fault of its own.
+    fn verify_entry(&mut self, at: u64, offset: u64) {
+        let Ok(reference) = u32::try_from(at / 8) else { return };
+        let known = |kind: u32| EntryKind::from_code(kind).is_some();
+        let kind = self.source.read::<EntryHeader>(offset, "the dictionary").map(|header| header.kind.get());
+        if let Ok(Entry::Unusable(detail)) = self.entry(reference, offset)
+            && kind.is_ok_and(known)
+        {
+            self.report.fault(offset, Rule::DictionaryEntry, || detail.to_string());
+        }
     }
 }
 
 /// Bytes of the dictionary that are published, at most the section's length.
 pub(crate) fn published(section: &Section, source: &Source, report: &mut Report) -> Result<u64, Error> {
     let committed = source.read::<U64>(section.offset, "the dictionary")?.get();
-    if committed > section.length || !committed.is_multiple_of(8) {
+    let least = size(DictionaryHeader::SIZE);
+    if committed < least || committed > section.length || !committed.is_multiple_of(8) {
         let expected = section.length;
         report.fault(section.offset, Rule::Committed, || {
             format!("the dictionary has {expected} bytes and claims to use {committed}")

@@ -1,7 +1,7 @@
 //! The header page: from raw bytes to a checked [`Header`] (SPEC "Header", "Section table").
 //!
 //! Bytes come from the first page of a file and are private. Every number is checked before any arithmetic is
-//! done with it; a [`Header`] that exists has sections that lie within the file, are aligned, do not overlap, and
+//! done with it; a [`Header`] that exists has sections that lie within the file's size as it was made, are aligned, do not overlap, and
 //! have room for their entries.
 
 use std::fmt::Display;
@@ -133,12 +133,11 @@ impl<'a> RawHeader<'a> {
         }
     }
 
-    /// Checks everything against a file of `file_length` bytes.
-    pub(crate) fn check(&self, file_length: u64) -> Result<Header, Error> {
+    /// Checks everything. A file may be shorter than its header says: what is missing is found when it is read.
+    pub(crate) fn check(&self) -> Result<Header, Error> {
         self.check_identity()?;
         self.check_crc()?;
         self.check_flags()?;
-        self.check_size(file_length)?;
         let sections = self.sections()?;
         self.assemble(&Table { entries: &sections, segment_size: self.segment_size()? })
     }
@@ -176,14 +175,6 @@ impl<'a> RawHeader<'a> {
         }
         let offset = field_offset("incompat_flags");
         Err(Error::UnsupportedFeatures { offset, expected: KNOWN_INCOMPAT_FLAGS, found: unknown })
-    }
-
-    fn check_size(&self, file_length: u64) -> Result<(), Error> {
-        let expected = self.fields.file_size.get();
-        if expected <= file_length {
-            return Ok(());
-        }
-        Err(Error::TooShort { what: "the recording (file_size)", expected, found: file_length })
     }
 
     fn segment_size(&self) -> Result<u32, Error> {

@@ -2,8 +2,9 @@
 //!
 //! Recursion ends at [`MAX_VALUE_DEPTH`]; memory is a small multiple of the bytes an item takes.
 
-use otlp_mmap_format::{ItemHeader, MAX_VALUE_DEPTH, U32, ValueType};
+use otlp_mmap_format::{ItemHeader, ItemTag, MAX_VALUE_DEPTH, U32, ValueType};
 
+use crate::attributes::AttributeList;
 use crate::bytes::{align8, len, size, view};
 use crate::dictionary::Resolver;
 use crate::model::{KeyValue, Text, Value};
@@ -83,66 +84,89 @@ impl<'a> Item<'a> {
 }
 
 impl Resolver<'_> {
-    /// The item as an attribute or map entry; `None` if its tag is not that of a value.
-    pub(crate) fn key_value(&mut self, item: &Item<'_>, depth: usize) -> Option<KeyValue> {
-        let kind = ValueType::from_code(item.tag)?;
+    /// Adds the item to `list` if it is an attribute. One whose key is lost counts as dropped; a tag that has no
+    /// business here is a fault; an unknown one is skipped.
+    pub(crate) fn add_attribute(&mut self, item: &Item<'_>, list: &mut AttributeList, depth: usize) {
+        let Some(kind) = ValueType::from_code(item.tag) else {
+            if let Some(tag) = ItemTag::from_code(item.tag) {
+                let detail = || format!("an item {} where none belongs", tag.name());
+                item.fault(self.report, Rule::ItemPayload, detail);
+            }
+            return;
+        };
         if item.reference != 0 {
-            let key = self.text(item.reference, item.offset);
-            return Some(KeyValue { key, value: self.value(kind, item, depth), truncated: item.truncated });
+            match self.key(item.reference, item.offset) {
+                Some(key) => {
+                    let value = self.value(kind, item, depth);
+                    list.set(KeyValue { key, value, truncated: item.truncated }, item.reference);
+                }
+                None => list.drop_one(),
+            }
+        } else if let Some((key, payload)) = self.inline_key(item) {
+            let value = self.value(kind, &Item { payload, ..*item }, depth);
+            list.set(KeyValue { key, value, truncated: item.truncated }, 0);
         }
+    }
+
+    /// The attributes in `items`, and nothing else.
+    pub(crate) fn attributes(&mut self, mut items: Items<'_>, depth: usize) -> AttributeList {
+        let mut list = AttributeList::default();
+        while let Some(item) = items.next(self.report) {
+            self.add_attribute(&item, &mut list, depth);
+        }
+        list
+    }
+
+    /// The item as a value without a key; one of an unknown type is empty.
+    pub(crate) fn keyless(&mut self, item: &Item<'_>, depth: usize) -> Value {
+        let Some(kind) = ValueType::from_code(item.tag) else { return Value::Empty };
+        if item.reference != 0 {
+            let reference = item.reference;
+            let detail = || format!("a value without a key has the key {reference}");
+            item.fault(self.report, Rule::ItemPayload, detail);
+        }
+        self.value(kind, item, depth)
+    }
+
+    /// A key that stands in the payload, and the payload behind it.
+    fn inline_key<'i>(&mut self, item: &Item<'i>) -> Option<(Text, &'i [u8])> {
         let key_length = view::<U32>(item.payload, 0).map(|length| len(u64::from(length.get())));
         let end = key_length.and_then(|length| length.checked_add(INLINE_KEY_PREFIX));
         let key = end.and_then(|end| item.payload.get(INLINE_KEY_PREFIX..end));
         let Some((key, end)) = key.zip(end) else {
-            item.fault(self.report, Rule::ItemPayload, || "the inline key does not fit".to_owned());
+            item.fault(self.report, Rule::ItemLength, || "the inline key does not fit".to_owned());
             return None;
         };
-        let key = self.utf8(key, item.offset);
-        // An Empty value may end with its key; then there is no padding either.
+        // An empty value may end with its key; then there is no padding either.
         let payload = align8(end).and_then(|start| item.payload.get(start..)).unwrap_or_default();
-        let value = self.value(kind, &Item { payload, ..*item }, depth);
-        Some(KeyValue { key, value, truncated: item.truncated })
-    }
-
-    /// The item as a value without a key; `None` if its tag is not that of a value.
-    pub(crate) fn keyless(&mut self, item: &Item<'_>, depth: usize) -> Option<Value> {
-        let kind = ValueType::from_code(item.tag)?;
-        Some(self.value(kind, item, depth))
-    }
-
-    /// The attributes among `items`, in order, repeated keys and all.
-    fn entries(&mut self, mut items: Items<'_>, depth: usize) -> Vec<KeyValue> {
-        let mut entries = Vec::new();
-        while let Some(item) = items.next(self.report) {
-            entries.extend(self.key_value(&item, depth));
-        }
-        entries
+        Some((self.utf8(key, item.offset), payload))
     }
 
     fn elements(&mut self, mut items: Items<'_>, depth: usize) -> Vec<Value> {
         let mut elements = Vec::new();
         while let Some(item) = items.next(self.report) {
-            elements.extend(self.keyless(&item, depth));
+            elements.push(self.keyless(&item, depth));
         }
         elements
     }
 
     /// The value in the payload of `item`; what does not fit its type is a fault and an empty value.
     fn value(&mut self, kind: ValueType, item: &Item<'_>, depth: usize) -> Value {
-        if depth > MAX_VALUE_DEPTH {
-            let detail = || format!("a value nests deeper than {MAX_VALUE_DEPTH}");
-            item.fault(self.report, Rule::ValueDepth, detail);
-            return Value::Empty;
-        }
         let value = match kind {
-            ValueType::Empty => Some(Value::Empty),
+            ValueType::Empty => item.payload.is_empty().then_some(Value::Empty),
             ValueType::String => Some(Value::String(self.utf8_string(item.payload, item.offset))),
-            ValueType::Bool => scalar(item.payload).map(|[byte]: [u8; 1]| Value::Bool(byte != 0)),
+            ValueType::Bool => self.bool(item),
             ValueType::Int => scalar(item.payload).map(|bytes| Value::Int(i64::from_le_bytes(bytes))),
             ValueType::Double => scalar(item.payload).map(|bytes| Value::Double(f64::from_le_bytes(bytes))),
             ValueType::Bytes => Some(Value::Bytes(item.payload.to_vec())),
-            ValueType::Array => Some(Value::Array(self.elements(item.rest(0), depth + 1))),
-            ValueType::Map => Some(Value::Map(self.entries(item.rest(0), depth + 1))),
+            ValueType::Array => {
+                let items = self.within_depth(item, depth);
+                Some(Value::Array(self.elements(items, depth + 1)))
+            }
+            ValueType::Map => {
+                let items = self.within_depth(item, depth);
+                Some(Value::Map(self.attributes(items, depth + 1).into_vec()))
+            }
         };
         value.unwrap_or_else(|| {
             let found = item.payload.len();
@@ -151,6 +175,24 @@ impl Resolver<'_> {
             });
             Value::Empty
         })
+    }
+
+    /// The items in an array or map, which has none at the greatest depth.
+    fn within_depth<'i>(&mut self, item: &Item<'i>, depth: usize) -> Items<'i> {
+        if depth < MAX_VALUE_DEPTH || item.payload.is_empty() {
+            return item.rest(0);
+        }
+        let detail = || format!("a value nests deeper than {MAX_VALUE_DEPTH}");
+        item.fault(self.report, Rule::ValueDepth, detail);
+        Items::new(&[], item.offset)
+    }
+
+    fn bool(&mut self, item: &Item<'_>) -> Option<Value> {
+        let [byte] = scalar(item.payload)?;
+        if byte > 1 {
+            item.fault(self.report, Rule::ItemPayload, || format!("byte {byte} for a Bool"));
+        }
+        Some(Value::Bool(byte != 0))
     }
 
     /// Text that an item names by reference or holds.
@@ -179,7 +221,7 @@ impl Resolver<'_> {
     }
 }
 
-/// The payload of a value of fixed size.
+/// The start of a payload as a value of fixed size; what stands behind it is ignored.
 fn scalar<const N: usize>(payload: &[u8]) -> Option<[u8; N]> {
-    payload.try_into().ok()
+    payload.first_chunk().copied()
 }

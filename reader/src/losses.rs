@@ -4,9 +4,13 @@ use otlp_mmap_format::{COUNTER_SLOTS, Committed, Counter, Signal, counter_index}
 
 use crate::active::{self, Head};
 use crate::header::Pool;
-use crate::pool::{Cursor, of_generation, read_table};
+use crate::pool::{Cursor, Mode, of_generation, read_table};
 use crate::recording::Inner;
+use crate::source::or_fault;
 use crate::{Error, Report, Rule, cells, dictionary};
+
+/// How often counters that change while they are read are read again.
+const MAX_TRIES: usize = 8;
 
 /// Exact losses of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,37 +99,58 @@ pub struct Usage {
     pub total: u64,
 }
 
-/// Reads every counter and base word.
-pub(crate) fn losses(inner: &Inner) -> Result<Losses, Error> {
-    let counters = counters(inner)?;
-    let trusted = inner.trusts_committed();
-    let mut report = Report::default();
+/// Reads every counter and base word; what cannot be read counts as 0 and is a fault.
+pub(crate) fn losses(inner: &Inner, report: &mut Report) -> Losses {
+    let read = counters(inner);
+    let counters = or_fault(read, inner.header.counters.offset, report).unwrap_or_default();
+    let mode = inner.mode();
+    // Faults of records belong to those who read records.
+    let mut faults = Report::default();
     let signals = inner.header.pools.each_ref().map(|pool| {
-        let (recorded, overwritten) = records(inner, pool, trusted, &mut report);
+        let (recorded, overwritten) = records(inner, pool, mode, &mut faults);
         let of = |counter: Counter| counters.get(counter_index(pool.signal, counter)).copied().unwrap_or(0);
         let counters = Counter::ALL.iter().map(|&(counter, _)| (counter, of(counter))).collect();
         SignalLosses { signal: pool.signal, recorded, overwritten, counters }
     });
-    let unreadable = report.faults.into_iter().find(|fault| fault.rule == Rule::Unreadable);
-    match unreadable {
-        None => Ok(Losses { signals }),
+    for fault in faults.faults.into_iter().filter(|fault| fault.rule == Rule::Unreadable) {
+        report.fault(fault.offset, fault.rule, || fault.detail);
+    }
+    Losses { signals }
+}
+
+/// As [`losses`], or an error if they are not exact.
+pub(crate) fn exact_losses(inner: &Inner) -> Result<Losses, Error> {
+    let mut report = Report::default();
+    let losses = losses(inner, &mut report);
+    match report.faults.into_iter().next() {
+        None => Ok(losses),
         Some(fault) => Err(inner.source.io("cannot read", std::io::Error::other(fault.to_string()))),
     }
 }
 
+/// Every counter, read until two readings agree.
 fn counters(inner: &Inner) -> Result<Vec<u64>, Error> {
     let wanted = Signal::ALL.len() * COUNTER_SLOTS * size_of::<u64>();
-    let bytes = inner.source.bytes(inner.header.counters.offset, wanted, "the counters")?;
+    let read = || inner.source.bytes(inner.header.counters.offset, wanted, "the counters");
+    let mut bytes = read()?;
+    for _ in 0..MAX_TRIES {
+        let again = read()?;
+        let same = again == bytes;
+        bytes = again;
+        if same {
+            break;
+        }
+    }
     let (words, _) = bytes.as_chunks::<8>();
     Ok(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
 }
 
 /// Records ever published into a pool, and those overwritten.
-fn records(inner: &Inner, pool: &Pool, trusted: bool, report: &mut Report) -> (u64, u64) {
+fn records(inner: &Inner, pool: &Pool, mode: Mode, report: &mut Report) -> (u64, u64) {
     let (mut recorded, mut overwritten) = (0_u64, 0_u64);
     for slot in 0..pool.segments.entry_count {
         let mut cursor = Cursor::default();
-        inner.segment(pool, slot).read_new(&mut cursor, trusted, false, &mut 0, report);
+        inner.segment(pool, slot).read_new(&mut cursor, mode, false, &mut 0, report);
         recorded = recorded.saturating_add(cursor.accounted());
     }
     for entry in read_table(&inner.source, pool, report) {

@@ -10,7 +10,7 @@ use otlp_mmap_format::{Committed, Signal};
 use crate::bytes::len;
 use crate::dictionary::Resolver;
 use crate::model::{Position, Record};
-use crate::pool::{Chunk, Cursor, read_table};
+use crate::pool::{Chunk, Cursor, Mode, read_table};
 use crate::recording::Inner;
 use crate::{Error, Report};
 
@@ -57,18 +57,18 @@ impl Batch {
 pub struct Observer {
     inner: Arc<Inner>,
     cursors: [Vec<Cursor>; 3],
-    trusted: bool,
+    mode: Mode,
     skip_acknowledged: bool,
 }
 
 impl Observer {
     pub(crate) fn new(inner: Arc<Inner>, skip_acknowledged: bool) -> Self {
-        let trusted = inner.trusts_committed();
+        let mode = inner.mode();
         let cursors = inner.header.pools.each_ref().map(|pool| {
             let count = len(u64::from(pool.table.entry_count));
             vec![Cursor::default(); count]
         });
-        Self { inner, cursors, trusted, skip_acknowledged }
+        Self { inner, cursors, mode, skip_acknowledged }
     }
 
     /// Reads what was recorded since the last poll; never waits.
@@ -76,6 +76,9 @@ impl Observer {
     /// # Errors
     /// None at present: a part of the file that cannot be read any more gives a [`crate::Fault`] in each poll.
     pub fn poll(&mut self) -> Result<Batch, Error> {
+        if self.mode == Mode::Live {
+            self.mode = self.inner.mode();
+        }
         let mut batch = Batch::default();
         let inner = Arc::clone(&self.inner);
         let mut dictionary = inner.dictionary();
@@ -85,12 +88,12 @@ impl Observer {
             let table = read_table(&inner.source, pool, resolver.report);
             for ((slot, entry), cursor) in (0..).zip(table).zip(cursors) {
                 let committed = Committed::unpack(entry.committed.get());
-                if self.trusted && !cursor.is_behind(committed) {
+                if self.mode != Mode::Remnants && !cursor.is_behind(committed) {
                     continue;
                 }
                 let reader = inner.segment(pool, slot);
                 let skip = self.skip_acknowledged;
-                let Some(chunk) = reader.read_new(cursor, self.trusted, skip, missed, resolver.report) else {
+                let Some(chunk) = reader.read_new(cursor, self.mode, skip, missed, resolver.report) else {
                     continue;
                 };
                 batch.records.extend(decode(&mut resolver, pool.signal, slot, &chunk));

@@ -8,12 +8,32 @@ use otlp_mmap_format::{Acknowledged, Committed, SegmentEntry, U64};
 
 use crate::bytes::{len, size};
 use crate::header::Pool;
-use crate::segment::{Frame, Place, RecordRules, Walk};
+use crate::segment::{Expect, Frame, Place, RecordRules, Walk};
 use crate::source::{Source, or_fault};
 use crate::{Report, Rule};
 
 /// How often a segment that is recycled while it is read is tried before it is left for the next poll.
 const MAX_TRIES: usize = 8;
+
+/// How the committed words of a file are to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The writer lives: words change while they are read.
+    Live,
+    /// Nothing changes any more, and every store of the writer is there.
+    Still,
+    /// Closed before the machine went down: records may stand behind what is published.
+    Adjoining,
+    /// Not closed before the machine went down: records are what a check and a CRC say.
+    Remnants,
+}
+
+impl Mode {
+    /// Whether published lengths count.
+    pub(crate) fn is_trusted(self) -> bool {
+        matches!(self, Self::Live | Self::Still)
+    }
+}
 
 /// How far a segment was read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,14 +67,6 @@ pub(crate) struct SegmentReader<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) slot: u32,
     pub(crate) rules: RecordRules,
-}
-
-/// What was found out about a segment before its payload is copied.
-struct Plan {
-    place: Place,
-    start: u32,
-    bytes: u32,
-    base: u64,
 }
 
 impl Chunk {
@@ -92,68 +104,117 @@ impl Cursor {
 
 impl SegmentReader<'_> {
     /// Everything of a segment once, without the memory of an earlier look.
-    pub(crate) fn all(&self, trusted: bool, report: &mut Report) -> Option<Chunk> {
-        self.read_new(&mut Cursor::default(), trusted, false, &mut 0, report)
+    pub(crate) fn all(&self, mode: Mode, report: &mut Report) -> Option<Chunk> {
+        self.read_new(&mut Cursor::default(), mode, false, &mut 0, report)
     }
 
     /// What is new since `cursor`; adds to `missed` what was overwritten unread.
     pub(crate) fn read_new(
         &self,
         cursor: &mut Cursor,
-        trusted: bool,
+        mode: Mode,
         skip_acknowledged: bool,
         missed: &mut u64,
         report: &mut Report,
     ) -> Option<Chunk> {
-        if !trusted {
-            return self.salvage(cursor, report);
+        if mode == Mode::Remnants {
+            return self.salvage(cursor, skip_acknowledged, report);
         }
-        for _ in 0..MAX_TRIES {
-            let entry = self.stable_entry(report)?;
-            let plan = self.plan(&entry, cursor, skip_acknowledged, missed, report)?;
-            let origin = self.payload_offset(plan.start);
-            let wanted = len(u64::from(plan.bytes - plan.start));
-            let mut copy = or_fault(self.source.up_to(origin, wanted), origin, report)?;
-            let again = Committed::unpack(self.entry(report)?.committed.get());
-            if again.generation != plan.place.generation {
+        // A torn word of a live file looks like damage, but not twice.
+        for is_last in [mode != Mode::Live, true] {
+            let (mut next, mut lost, mut found) = (*cursor, 0, Report::default());
+            let chunk = self.round(&mut next, mode, skip_acknowledged, &mut lost, &mut found);
+            if !is_last && !found.is_clean() {
                 continue;
             }
-            // A word read while it was written may have been too large; the file may have been cut.
-            let bytes = plan.bytes.min(again.bytes.max(plan.start));
-            copy.truncate(len(u64::from(bytes - plan.start)));
-            self.check_length(&copy, bytes - plan.start, origin, report);
-            return Some(self.walk(copy, origin, bytes, &plan, cursor, report));
+            if mode != Mode::Live && !found.is_clean() && !cursor.started {
+                let better = self.salvage_more(chunk.as_ref(), &mut next, skip_acknowledged);
+                if better.is_some() {
+                    *cursor = next;
+                    report.merge(found);
+                    return better;
+                }
+            }
+            *cursor = next;
+            *missed = missed.saturating_add(lost);
+            report.merge(found);
+            return chunk;
         }
         None
     }
 
-    /// Decides what to read, and counts what was missed.
-    fn plan(
+    /// One reading: entry, payload, entry again.
+    fn round(
+        &self,
+        cursor: &mut Cursor,
+        mode: Mode,
+        skip_acknowledged: bool,
+        missed: &mut u64,
+        report: &mut Report,
+    ) -> Option<Chunk> {
+        for is_last in (0..MAX_TRIES).map(|attempt| attempt + 1 == MAX_TRIES) {
+            let entry = self.stable_entry(report)?;
+            self.follow(&entry, cursor, skip_acknowledged, missed, report);
+            let committed = Committed::unpack(entry.committed.get());
+            if committed.generation == 0 {
+                self.check_unused(committed, report);
+                return None;
+            }
+            // Fewer bytes than were there before: a word that was read while it was written.
+            if committed.bytes < cursor.consumed && !is_last {
+                continue;
+            }
+            let bytes = self.check_committed(committed, cursor.consumed, report);
+            let end = if mode == Mode::Adjoining { self.pool.segments.entry_size } else { bytes };
+            let origin = self.payload_offset(cursor.consumed);
+            let wanted = len(u64::from(end - cursor.consumed));
+            let published = len(u64::from(bytes - cursor.consumed));
+            let mut copy = self.copy(origin, wanted, published, report)?;
+            let again = Committed::unpack(self.entry(report)?.committed.get());
+            if again.generation != committed.generation {
+                continue;
+            }
+            // A word read while it was written may have been too large.
+            let bytes = bytes.min(again.bytes.max(cursor.consumed));
+            if mode != Mode::Adjoining {
+                copy.truncate(len(u64::from(bytes - cursor.consumed)));
+            }
+            let base = of_generation(entry.base_records, committed.generation);
+            return Some(self.walk(copy, origin, bytes, base, cursor, report));
+        }
+        None
+    }
+
+    fn check_unused(&self, committed: Committed, report: &mut Report) {
+        let found = committed.bytes;
+        if found != 0 {
+            let detail = || format!("{found} bytes of a segment that was never claimed");
+            report.fault(self.entry_offset(), Rule::SegmentEntry, detail);
+        }
+    }
+
+    /// Moves the cursor to the generation of `entry`, and counts what was missed of those before.
+    fn follow(
         &self,
         entry: &SegmentEntry,
         cursor: &mut Cursor,
         skip_acknowledged: bool,
         missed: &mut u64,
         report: &mut Report,
-    ) -> Option<Plan> {
-        let committed = Committed::unpack(entry.committed.get());
-        let base = of_generation(entry.base_records, committed.generation);
-        if !cursor.started {
-            let acknowledged = Acknowledged::unpack(entry.acknowledged.get());
-            let same = acknowledged.generation == committed.generation;
-            *cursor = Cursor { started: true, accounted: base, ..Cursor::default() };
-            cursor.acknowledged = if same && skip_acknowledged { acknowledged.records } else { 0 };
-            cursor.place.generation = committed.generation;
-        } else if committed.generation != cursor.place.generation {
+    ) {
+        let generation = Committed::unpack(entry.committed.get()).generation;
+        if cursor.started && generation == cursor.place.generation {
+            return;
+        }
+        let base = of_generation(entry.base_records, generation);
+        let mut next = Cursor { started: true, accounted: base, ..Cursor::default() };
+        next.place.generation = generation;
+        if cursor.started {
             *missed = missed.saturating_add(self.count_missed(base, cursor.accounted, report));
-            *cursor = Cursor { started: true, accounted: base, ..Cursor::default() };
-            cursor.place.generation = committed.generation;
+        } else if skip_acknowledged {
+            next.acknowledged = acknowledged(entry, generation);
         }
-        if committed.generation == 0 {
-            return None;
-        }
-        let bytes = self.check_committed(committed, cursor.consumed, report);
-        Some(Plan { place: cursor.place, start: cursor.consumed, bytes, base })
+        *cursor = next;
     }
 
     fn count_missed(&self, base: u64, accounted: u64, report: &mut Report) -> u64 {
@@ -182,49 +243,81 @@ impl SegmentReader<'_> {
         copy: Vec<u8>,
         origin: u64,
         end: u32,
-        plan: &Plan,
+        base: u64,
         cursor: &mut Cursor,
         report: &mut Report,
     ) -> Chunk {
-        let mut walk = Walk::new(self.rules, &copy, origin, plan.place, true);
-        let mut frames = Vec::new();
-        while let Some(frame) = walk.next(report) {
-            if frame.header.index.get() >= cursor.acknowledged {
-                frames.push(frame);
-            }
-        }
+        let published = len(u64::from(end - cursor.consumed));
+        let mut walk = Walk::new(self.rules, &copy, origin, cursor.place, Expect::Published(published));
+        let frames = frames(&mut walk, cursor.acknowledged, report);
         cursor.place = walk.place();
         cursor.consumed = end;
-        cursor.accounted = plan.base.saturating_add(u64::from(cursor.place.next_index));
-        Chunk { copy, origin, base: plan.base, frames }
+        cursor.accounted = base.saturating_add(u64::from(cursor.place.next_index));
+        Chunk { copy, origin, base, frames }
     }
 
     /// The newest whole generation that stands in the segment, found without its committed word. Read once:
     /// nobody writes such a file any more.
-    fn salvage(&self, cursor: &mut Cursor, report: &mut Report) -> Option<Chunk> {
+    fn salvage(&self, cursor: &mut Cursor, skip_acknowledged: bool, report: &mut Report) -> Option<Chunk> {
         if std::mem::replace(&mut cursor.started, true) {
             return None;
         }
-        let origin = self.payload_offset(0);
-        let wanted = len(u64::from(self.pool.segments.entry_size));
-        let copy = or_fault(self.source.up_to(origin, wanted), origin, report)?;
-        let generation = self.rules.newest_generation(&copy)?;
         let entry = self.entry(report)?;
-        let known = Committed::unpack(entry.committed.get()).generation == generation;
-        let base = if known { of_generation(entry.base_records, generation) } else { 0 };
-        let place = Place { generation, ..Place::default() };
-        let mut walk = Walk::new(self.rules, &copy, origin, place, false);
-        let mut frames = Vec::new();
-        while let Some(frame) = walk.next(report) {
-            frames.push(frame);
+        let committed = Committed::unpack(entry.committed.get()).generation;
+        let origin = self.payload_offset(0);
+        if self.source.is_hole(origin, len(u64::from(self.pool.segments.entry_size))) {
+            return None;
         }
+        let copy = self.copy(origin, len(u64::from(self.pool.segments.entry_size)), 0, report)?;
+        let generation = self.rules.newest_generation(&copy)?;
+        let base = if committed == generation { of_generation(entry.base_records, generation) } else { 0 };
+        let place = Place { generation, ..Place::default() };
+        cursor.acknowledged = if skip_acknowledged { acknowledged(&entry, generation) } else { 0 };
+        let mut walk = Walk::new(self.rules, &copy, origin, place, Expect::Remnants);
+        let frames = frames(&mut walk, cursor.acknowledged, report);
         cursor.place = walk.place();
         cursor.accounted = base.saturating_add(u64::from(cursor.place.next_index));
         Some(Chunk { copy, origin, base, frames })
     }
 
+    /// What a search without the committed word finds in a damaged segment that nobody writes any more, if it is
+    /// more than `chunk`. A generation that neither word of the entry names was overwritten, and stays so.
+    fn salvage_more(&self, chunk: Option<&Chunk>, cursor: &mut Cursor, skip: bool) -> Option<Chunk> {
+        let consumed = cursor.consumed;
+        let mut fresh = Cursor::default();
+        let better = self.salvage(&mut fresh, skip, &mut Report::default())?;
+        let entry = self.entry(&mut Report::default())?;
+        let (generation, _) = fresh.progress();
+        let named = generation == Committed::unpack(entry.committed.get()).generation
+            || generation == Acknowledged::unpack(entry.acknowledged.get()).generation;
+        if !named || better.len() <= chunk.map_or(0, Chunk::len) {
+            return None;
+        }
+        // The committed word has been dealt with: it will not change any more.
+        *cursor = Cursor { consumed, ..fresh };
+        Some(better)
+    }
+
+    /// A private copy of a part of the segment. Published bytes that are a hole of the file hold no record: a
+    /// huge empty file must not cost the time of reading it.
+    fn copy(&self, origin: u64, wanted: usize, published: usize, report: &mut Report) -> Option<Vec<u8>> {
+        if self.source.is_hole(origin, published) && self.source.length().is_ok_and(|end| end > origin) {
+            let detail = || format!("no record in {published} bytes that are a hole");
+            report.fault(origin, Rule::RecordCheck, detail);
+            return Some(Vec::new());
+        }
+        let copy = or_fault(self.source.up_to(origin, wanted), origin, report)?;
+        if copy.len() < wanted {
+            let (slot, found) = (self.slot, copy.len());
+            report.fault(origin, Rule::Unreadable, || {
+                format!("segment {slot}: {found} of {wanted} bytes can be read")
+            });
+        }
+        Some(copy)
+    }
+
     /// The entry, read so that its base words belong to its generation.
-    fn stable_entry(&self, report: &mut Report) -> Option<SegmentEntry> {
+    pub(crate) fn stable_entry(&self, report: &mut Report) -> Option<SegmentEntry> {
         let mut entry = self.entry(report)?;
         for _ in 0..MAX_TRIES {
             let again = self.entry(report)?;
@@ -240,15 +333,6 @@ impl SegmentReader<'_> {
     fn entry(&self, report: &mut Report) -> Option<SegmentEntry> {
         let offset = self.entry_offset();
         or_fault(self.source.read(offset, "a segment table"), offset, report)
-    }
-
-    fn check_length(&self, copy: &[u8], wanted: u32, origin: u64, report: &mut Report) {
-        let found = size(copy.len());
-        if found < u64::from(wanted) {
-            report.fault(origin, Rule::Unreadable, || {
-                format!("segment {}: {found} of {wanted} bytes can be read", self.slot)
-            });
-        }
     }
 
     fn entry_offset(&self) -> u64 {
@@ -273,6 +357,23 @@ pub(crate) fn read_table(source: &Source, pool: &Pool, report: &mut Report) -> V
     }
     let (entries, _) = bytes.as_chunks::<{ SegmentEntry::SIZE }>();
     entries.iter().map(|entry| zerocopy::transmute!(*entry)).collect()
+}
+
+/// The records of a walk with an index of at least `first`.
+fn frames(walk: &mut Walk<'_>, first: u32, report: &mut Report) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    while let Some(frame) = walk.next(report) {
+        if frame.header.index.get() >= first {
+            frames.push(frame);
+        }
+    }
+    frames
+}
+
+/// Records of `generation` that an exporter has acknowledged.
+fn acknowledged(entry: &SegmentEntry, generation: u32) -> u32 {
+    let acknowledged = Acknowledged::unpack(entry.acknowledged.get());
+    if acknowledged.generation == generation { acknowledged.records } else { 0 }
 }
 
 /// The word of `words` that belongs to `generation`.

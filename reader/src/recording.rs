@@ -17,10 +17,10 @@ use crate::bytes::{size, view};
 use crate::dictionary::{Dictionary, Resolver};
 use crate::header::{Pool, RawHeader};
 use crate::model::{Event, Measurement, Record, Series, Span};
-use crate::pool::SegmentReader;
+use crate::pool::{Mode, SegmentReader};
 use crate::segment::RecordRules;
 use crate::source::Source;
-use crate::{Error, Fill, Header, Losses, Observer, Report, losses, verify};
+use crate::{Error, Fill, Header, Losses, Observer, Report, losses, process, verify};
 
 /// Most exemplars that a series is given: the latest ones.
 pub const MAX_EXEMPLARS: usize = 16;
@@ -91,11 +91,14 @@ impl Recording {
     /// As [`Recording::open`].
     pub fn from_file(file: File, path: impl AsRef<Path>) -> Result<Self, Error> {
         let source = Source::new(file, path.as_ref());
-        let length = source.length()?;
+        source.length()?;
         let page = source.up_to(0, HEADER_SIZE)?;
-        let header = RawHeader::new(&page)?.check(length)?;
-        let dictionary = Mutex::new(Dictionary::new(header.dictionary));
-        Ok(Self { inner: Arc::new(Inner { source, header, dictionary }) })
+        let header = RawHeader::new(&page)?.check()?;
+        let dictionary = Mutex::new(Dictionary::new(header.dictionary, true));
+        let inner = Inner { source, header, dictionary };
+        let trusted = inner.mode().is_trusted();
+        *inner.dictionary() = Dictionary::new(inner.header.dictionary, trusted);
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The path it was opened by.
@@ -149,7 +152,7 @@ impl Recording {
     /// # Errors
     /// None at present: what cannot be read is a fault in `report`.
     pub fn series(&self, report: &mut Report) -> Result<Vec<Series>, Error> {
-        let trusted = self.inner.trusts_committed();
+        let trusted = self.inner.mode().is_trusted();
         let mut dictionary = self.inner.dictionary();
         let mut resolver = Resolver::new(&self.inner.source, &mut dictionary, report);
         let series = resolver.series(&self.inner.header.metric_cells, trusted);
@@ -160,7 +163,7 @@ impl Recording {
     /// Everything at once.
     ///
     /// # Errors
-    /// If the counters or segment tables cannot be read.
+    /// None at present: what cannot be read is a fault in the report.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         let mut report = Report::default();
         let mut spans_in_flight = self.inner.active_spans(&mut report);
@@ -172,22 +175,23 @@ impl Recording {
         report.merge(batch.report);
         let mut series = self.series(&mut report)?;
         attach_exemplars(&mut series, &measurements);
-        let losses = self.losses()?;
+        let losses = losses::losses(&self.inner, &mut report);
         Ok(Snapshot { spans, events, measurements, spans_in_flight, series, losses, report })
     }
 
     /// What was lost, exactly.
     ///
     /// # Errors
-    /// If the counters or segment tables cannot be read.
+    /// [`Error::TooShort`] or [`Error::Io`] if a part of the counters or segments cannot be read: what is left
+    /// would not be exact.
     pub fn losses(&self) -> Result<Losses, Error> {
-        losses::losses(&self.inner)
+        losses::exact_losses(&self.inner)
     }
 
     /// How full the recording is.
     ///
     /// # Errors
-    /// If the segment tables or section headers cannot be read.
+    /// [`Error::TooShort`] or [`Error::Io`] if the start of the dictionary or of the metric cells cannot be read.
     pub fn fill(&self) -> Result<Fill, Error> {
         losses::fill(&self.inner)
     }
@@ -215,14 +219,15 @@ impl Inner {
     }
 
     fn liveness(&self) -> Liveness {
+        // The state is read after the lock: a writer closes first and gives up its lock afterwards.
+        let locked = self.source.is_locked(WRITER_LOCK_BYTE);
         if let Some(closed) = self.closed() {
             return closed;
         }
-        if self.source.is_locked(WRITER_LOCK_BYTE).unwrap_or(true) {
-            return Liveness::Alive;
+        if locked == Some(false) || process::is_gone(&self.header) {
+            return Liveness::Dead;
         }
-        // The writer may have closed the file and let go of the lock since the state was read.
-        self.closed().unwrap_or(Liveness::Dead)
+        Liveness::Alive
     }
 
     fn closed(&self) -> Option<Liveness> {
@@ -232,19 +237,25 @@ impl Inner {
     }
 
     fn same_boot(&self) -> bool {
-        self.header.boot_id.is_some() && self.header.boot_id == this_boot()
+        self.header.boot_id.is_some() && self.header.boot_id == process::this_boot()
     }
 
-    /// Whether committed words count: they may be older than the payload if the machine went down before its
-    /// pages were written.
-    pub(crate) fn trusts_committed(&self) -> bool {
-        self.same_boot() || self.liveness() != Liveness::Dead
+    /// How committed words are to be taken: they may be older than the payload if the machine went down before
+    /// its pages were written.
+    pub(crate) fn mode(&self) -> Mode {
+        match self.liveness() {
+            Liveness::Alive => Mode::Live,
+            _ if self.same_boot() => Mode::Still,
+            Liveness::Closed { .. } => Mode::Adjoining,
+            Liveness::Dead => Mode::Remnants,
+        }
     }
 
     fn active_spans(&self, report: &mut Report) -> Vec<Span> {
+        let proven = self.mode().is_trusted();
         let mut dictionary = self.dictionary();
         let mut resolver = Resolver::new(&self.source, &mut dictionary, report);
-        let mut spans = resolver.active_spans(&self.header.active_spans);
+        let mut spans = resolver.active_spans(&self.header.active_spans, proven);
         spans.sort_by_key(|span| span.start_time_unix_nano);
         spans
     }
@@ -252,10 +263,10 @@ impl Inner {
     /// Ids of all spans that have a SPAN record.
     fn ended_spans(&self, report: &mut Report) -> HashSet<([u8; 16], [u8; 8])> {
         let [pool, ..] = &self.header.pools;
-        let trusted = self.trusts_committed();
+        let mode = self.mode();
         let mut ended = HashSet::new();
         for slot in 0..pool.segments.entry_count {
-            let Some(chunk) = self.segment(pool, slot).all(trusted, report) else { continue };
+            let Some(chunk) = self.segment(pool, slot).all(mode, report) else { continue };
             let bodies =
                 chunk.records().filter_map(|(_, bytes, ..)| view::<SpanBody>(bytes, RecordHeader::SIZE));
             ended.extend(bodies.map(|body| (body.trace_id, body.span_id)));
@@ -292,19 +303,4 @@ fn part(records: Vec<Record>) -> (Vec<Span>, Vec<Event>, Vec<Measurement>) {
         }
     }
     (spans, events, measurements)
-}
-
-/// The boot id of this machine.
-fn this_boot() -> Option<[u8; 16]> {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let digits: Vec<u8> = text.trim().bytes().filter(|byte| *byte != b'-').collect();
-    let mut id = [0; 16];
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if pairs.len() != id.len() || !rest.is_empty() {
-        return None;
-    }
-    for (byte, pair) in id.iter_mut().zip(pairs) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(id)
 }

@@ -53,8 +53,8 @@ impl RecordRules {
         crc32c::crc32c_append(head, record.get(24..).unwrap_or_default()) == frame.header.crc.get()
     }
 
-    /// The newest generation of which `copy` holds a whole record. For files whose committed words cannot be
-    /// trusted, because the machine went down before the pages were written.
+    /// The newest generation of which `copy` holds a whole record. For files whose committed words may be older
+    /// than what they speak of.
     pub(crate) fn newest_generation(&self, copy: &[u8]) -> Option<u32> {
         let mut newest: Option<u32> = None;
         let mut at = 0;
@@ -63,13 +63,19 @@ impl RecordRules {
                 at += 8;
                 continue;
             };
-            if self.crc_fits(copy, &frame) {
-                newest = newest.max(Some(frame.header.generation.get()));
+            let generation = frame.header.generation.get();
+            if newest.is_none_or(|newest| is_newer(generation, newest)) && self.crc_fits(copy, &frame) {
+                newest = Some(generation);
             }
             at += frame.length();
         }
         newest
     }
+}
+
+/// Whether `one` comes after `other`; generations start again behind the largest.
+fn is_newer(one: u32, other: u32) -> bool {
+    one.wrapping_sub(other).cast_signed() > 0
 }
 
 impl Frame {
@@ -95,6 +101,15 @@ pub(crate) struct Place {
     pub(crate) damaged: bool,
 }
 
+/// What stands in a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// Records up to this length, and perhaps more that follow without a gap.
+    Published(usize),
+    /// Records among bytes of no meaning.
+    Remnants,
+}
+
 /// Goes through the records of one generation in a copy.
 pub(crate) struct Walk<'a> {
     rules: RecordRules,
@@ -105,13 +120,12 @@ pub(crate) struct Walk<'a> {
     place: Place,
     /// Start of damage that is not reported yet.
     damage: Option<usize>,
-    /// Whether everything in the copy must be records; otherwise bytes behind the last record are no fault.
-    whole: bool,
+    expect: Expect,
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(rules: RecordRules, copy: &'a [u8], origin: u64, place: Place, whole: bool) -> Self {
-        Self { rules, copy, origin, at: 0, place, damage: None, whole }
+    pub(crate) fn new(rules: RecordRules, copy: &'a [u8], origin: u64, place: Place, expect: Expect) -> Self {
+        Self { rules, copy, origin, at: 0, place, damage: None, expect }
     }
 
     /// Where the walk stands.
@@ -122,7 +136,11 @@ impl<'a> Walk<'a> {
     /// The next record that is whole.
     pub(crate) fn next(&mut self, report: &mut Report) -> Option<Frame> {
         while self.at < self.copy.len() {
-            let Some(frame) = self.expected_frame() else {
+            let expected = self.expected_frame();
+            if self.is_behind_published() && expected.is_none_or(|frame| self.is_gap(&frame)) {
+                break;
+            }
+            let Some(frame) = expected else {
                 self.damage.get_or_insert(self.at);
                 self.at += 8;
                 continue;
@@ -138,7 +156,7 @@ impl<'a> Walk<'a> {
             let offset = self.origin + size(frame.at);
             report.fault(offset, Rule::RecordCrc, || describe(&frame));
         }
-        if self.whole {
+        if self.expect != Expect::Remnants {
             self.report_damage(report);
         }
         None
@@ -148,6 +166,14 @@ impl<'a> Walk<'a> {
         let frame = self.rules.frame(self.copy, self.at)?;
         let same = frame.header.generation.get() == self.place.generation;
         (same && frame.header.index.get() >= self.place.next_index).then_some(frame)
+    }
+
+    fn is_behind_published(&self) -> bool {
+        matches!(self.expect, Expect::Published(length) if self.at >= length)
+    }
+
+    fn is_gap(&self, frame: &Frame) -> bool {
+        frame.header.index.get() != self.place.next_index
     }
 
     fn report_damage(&mut self, report: &mut Report) {
@@ -165,7 +191,7 @@ impl<'a> Walk<'a> {
 
     fn report_gap(&self, frame: &Frame, report: &mut Report) {
         let (expected, found) = (self.place.next_index, frame.header.index.get());
-        if found != expected && !self.place.damaged {
+        if self.is_gap(frame) && !self.place.damaged {
             let offset = self.origin + size(frame.at);
             report.fault(offset, Rule::RecordIndex, || format!("expected record {expected}, found {found}"));
         }

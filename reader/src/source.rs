@@ -10,6 +10,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+use nix::unistd::{Whence, lseek};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::bytes::{size, view};
@@ -31,9 +32,13 @@ impl Source {
         &self.path
     }
 
-    /// Length of the file now, in bytes.
+    /// Length of the file now, in bytes; an error if it is no regular file.
     pub(crate) fn length(&self) -> Result<u64, Error> {
-        self.file.metadata().map(|metadata| metadata.len()).map_err(|e| self.io("cannot stat", e))
+        let metadata = self.file.metadata().map_err(|e| self.io("cannot stat", e))?;
+        if !metadata.is_file() {
+            return Err(self.io("cannot read", std::io::Error::other("not a regular file")));
+        }
+        Ok(metadata.len())
     }
 
     /// Up to `length` bytes from `offset`; fewer if the file ends before.
@@ -72,6 +77,22 @@ impl Source {
         let bytes = self.bytes(offset, size_of::<T>(), what)?;
         let found = size(bytes.len());
         view(&bytes, 0).ok_or(Error::TooShort { what, expected: size(size_of::<T>()), found })
+    }
+
+    /// Start of the next bytes at or behind `offset` for which the file system holds data; `None` if nothing but
+    /// a hole follows. File systems that know of no holes hold data everywhere.
+    pub(crate) fn next_data(&self, offset: u64) -> Option<u64> {
+        let start = libc::off_t::try_from(offset).ok()?;
+        match lseek(&self.file, start, Whence::SeekData) {
+            Ok(next) => u64::try_from(next).ok(),
+            Err(nix::Error::ENXIO) => None,
+            Err(_) => Some(offset),
+        }
+    }
+
+    /// Whether nothing was ever stored into `length` bytes from `offset`.
+    pub(crate) fn is_hole(&self, offset: u64, length: usize) -> bool {
+        length > 0 && self.next_data(offset).is_none_or(|next| next >= offset.saturating_add(size(length)))
     }
 
     /// Whether another open file description holds an exclusive lock on `byte`; `None` if the file system

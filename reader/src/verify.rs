@@ -6,7 +6,7 @@ use crate::bytes::size;
 use crate::dictionary::{self, Dictionary, Resolver};
 use crate::header::Pool;
 use crate::observer::decode;
-use crate::pool::{Cursor, read_table};
+use crate::pool::{Cursor, Mode, of_generation};
 use crate::recording::Inner;
 use crate::source::or_fault;
 use crate::{Report, Rule};
@@ -14,15 +14,16 @@ use crate::{Report, Rule};
 /// Checks everything, with a dictionary of its own so that no earlier reading hides a fault.
 pub(crate) fn verify(inner: &Inner) -> Report {
     let mut report = Report::default();
-    let mut dictionary = Dictionary::new(inner.header.dictionary);
-    let trusted = inner.trusts_committed();
+    let mode = inner.mode();
+    let trusted = mode.is_trusted();
+    let mut dictionary = Dictionary::new(inner.header.dictionary, trusted);
     state(inner, &mut report);
     let mut resolver = Resolver::new(&inner.source, &mut dictionary, &mut report);
     entries(inner, trusted, &mut resolver);
-    let in_flight = size(resolver.active_spans(&inner.header.active_spans).len());
+    let in_flight = size(resolver.active_spans(&inner.header.active_spans, trusted).len());
     resolver.report.readable.spans_in_flight = in_flight;
     for pool in &inner.header.pools {
-        records(inner, pool, trusted, &mut resolver);
+        records(inner, pool, mode, &mut resolver);
     }
     let series = size(resolver.series(&inner.header.metric_cells, trusted).len());
     resolver.report.readable.series = series;
@@ -47,25 +48,33 @@ fn entries(inner: &Inner, trusted: bool, resolver: &mut Resolver<'_>) {
     resolver.report.readable.dictionary_entries = whole;
 }
 
-fn records(inner: &Inner, pool: &Pool, trusted: bool, resolver: &mut Resolver<'_>) {
-    for (slot, entry) in (0..).zip(read_table(&inner.source, pool, resolver.report)) {
+fn records(inner: &Inner, pool: &Pool, mode: Mode, resolver: &mut Resolver<'_>) {
+    for slot in 0..pool.table.entry_count {
         let mut cursor = Cursor::default();
         let reader = inner.segment(pool, slot);
-        if let Some(chunk) = reader.read_new(&mut cursor, trusted, false, &mut 0, resolver.report) {
+        let before = reader.stable_entry(resolver.report);
+        if let Some(chunk) = reader.read_new(&mut cursor, mode, false, &mut 0, resolver.report) {
             let found = decode(resolver, pool.signal, slot, &chunk);
             resolver.report.count(&found);
         }
-        acknowledged(&entry, pool.table.entry_offset(slot), &cursor, resolver.report);
+        if let Some(entry) = before {
+            words(&entry, pool.table.entry_offset(slot), &cursor, resolver.report);
+        }
     }
 }
 
-/// No more records can be acknowledged than there are. The entry was read before the records.
-fn acknowledged(entry: &SegmentEntry, offset: u64, cursor: &Cursor, report: &mut Report) {
+/// The words of an entry agree with each other and with the records, which were read after it.
+fn words(entry: &SegmentEntry, offset: u64, cursor: &Cursor, report: &mut Report) {
+    let Committed { generation, .. } = Committed::unpack(entry.committed.get());
+    let held = of_generation(entry.base_records, generation);
+    let overwritten = of_generation(entry.base_overwritten, generation);
+    if overwritten > held {
+        report
+            .fault(offset, Rule::SegmentEntry, || format!("{overwritten} of {held} records are overwritten"));
+    }
     let acknowledged = Acknowledged::unpack(entry.acknowledged.get());
-    let (generation, records) = cursor.progress();
-    let same = generation == acknowledged.generation
-        && generation == Committed::unpack(entry.committed.get()).generation;
-    if same && acknowledged.records > records {
+    let (read, records) = cursor.progress();
+    if read == generation && acknowledged.generation == generation && acknowledged.records > records {
         let found = acknowledged.records;
         report.fault(offset, Rule::SegmentEntry, || format!("{found} of {records} records are acknowledged"));
     }

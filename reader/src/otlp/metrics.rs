@@ -1,7 +1,5 @@
 //! Series as OTLP metrics.
 
-use std::sync::Arc;
-
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets as BucketsMessage;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -10,7 +8,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 
 use super::common::{attributes, id, resource, scope};
-use super::{group, group_by};
+use super::{group, group_equal};
 use crate::model::{Aggregation, Buckets, Measurement, MetricStream, Number, Point, Scope, Series};
 
 /// Series as an OTLP message. Temporality is always cumulative, as the cells are: delta is made of two readings.
@@ -25,8 +23,12 @@ pub fn metrics(series: &[Series]) -> MetricsData {
 }
 
 fn scope_metrics(of: &Scope, series: &[&Series]) -> ScopeMetrics {
-    let by_stream = group_by(series.iter().copied(), |series| Arc::as_ptr(&series.stream));
-    let metrics = by_stream.iter().filter_map(|series| Some(metric(&series.first()?.stream, series)));
+    let definition = |stream: &MetricStream| {
+        let MetricStream { name, description, unit, aggregation, .. } = stream;
+        format!("{name:?} {description:?} {unit:?} {aggregation:?}")
+    };
+    let by_stream = group_equal(series.iter().copied(), |series| &series.stream, definition);
+    let metrics = by_stream.iter().map(|(stream, series)| metric(stream, series));
     ScopeMetrics { scope: Some(scope(of)), metrics: metrics.collect(), schema_url: of.schema_url.to_string() }
 }
 

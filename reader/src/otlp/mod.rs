@@ -1,7 +1,7 @@
 //! From the model to OTLP messages, grouped by resource and scope.
 //!
-//! Scopes and resources are shared in the model, so they are told apart by identity: those of two recordings stay
-//! apart, as the processes are. Order is that of the first item of each group.
+//! Definitions of equal content make one group, be they from one recording or several. Order is that of the first
+//! item of each group.
 
 mod common;
 pub mod json;
@@ -56,14 +56,27 @@ fn group<'a, T>(
     items: &'a [T],
     scope_of: impl Fn(&'a T) -> &'a Arc<Scope>,
 ) -> Vec<(&'a Resource, Scopes<'a, T>)> {
-    let by_scope = group_by(items.iter(), |item| Arc::as_ptr(scope_of(item)));
-    let scopes = by_scope.into_iter().filter_map(|items| Some((scope_of(items.first()?), items)));
-    let by_resource = group_by(scopes, |(scope, _)| Arc::as_ptr(&scope.resource));
-    let with_resource = by_resource.into_iter().filter_map(|scopes| {
-        let (first, _) = scopes.first()?;
-        Some((first.resource.as_ref(), scopes))
+    let by_scope = group_equal(items.iter(), |item| scope_of(item), |scope| format!("{scope:?}"));
+    let by_resource =
+        group_equal(by_scope.into_iter(), |(scope, _)| &scope.resource, |resource| format!("{resource:?}"));
+    by_resource.into_iter().map(|(resource, scopes)| (resource.as_ref(), scopes)).collect()
+}
+
+/// Groups items by what a shared value of theirs says: first by its identity, which is quick, and then by its
+/// content as text, once for each identity.
+fn group_equal<'a, T, S>(
+    items: impl Iterator<Item = T>,
+    shared: impl Fn(&T) -> &'a Arc<S>,
+    content: impl Fn(&S) -> String,
+) -> Vec<(&'a Arc<S>, Vec<T>)> {
+    let by_identity = group_by(items, |item| Arc::as_ptr(shared(item)));
+    let named = by_identity.into_iter().filter_map(|items| Some((shared(items.first()?), items)));
+    let by_content = group_by(named, |(shared, _)| content(shared));
+    let merged = by_content.into_iter().filter_map(|groups| {
+        let (first, _) = groups.first()?;
+        Some((*first, groups.into_iter().flat_map(|(_, items)| items).collect()))
     });
-    with_resource.collect()
+    merged.collect()
 }
 
 /// Groups items by a key, in the order of their first ones.

@@ -5,7 +5,7 @@ use otlp_mmap_reader::model::{Record, Span};
 use otlp_mmap_reader::{Report, Rule};
 
 use crate::observer::rules;
-use crate::support::{DICTIONARY_AT, Image, item, text_item};
+use crate::support::{DICTIONARY_AT, Image, attribute, item, text_item};
 
 fn only_span(image: &Image) -> (Span, Report) {
     let batch = image.open().observe().poll().unwrap();
@@ -38,23 +38,24 @@ fn scope_and_resource_are_resolved_and_shared() {
 }
 
 #[test]
-fn any_damaged_byte_of_an_entry_gives_a_placeholder_and_a_fault() {
+fn any_damaged_byte_of_an_entry_gives_an_empty_text_and_a_fault() {
     let entry_length = EntryHeader::SIZE + "operation".len();
     for byte in (0..entry_length).filter(|byte| !(12..16).contains(byte)) {
         let mut image = Image::new();
         let reference = image.string("operation");
-        image.span(0, 1, &named_by(reference));
+        let record = image.span(0, 1, &named_by(reference));
         image.bytes[entry_at(reference) + byte] ^= 4;
         let (span, report) = only_span(&image);
-        assert_eq!(&*span.name, format!("<bad reference {reference}>"), "byte {byte}");
-        assert_eq!(rules(&report), [Rule::DictionaryEntry], "byte {byte}");
-        assert_eq!(report.faults[0].offset, entry_at(reference) as u64);
+        assert_eq!(&*span.name, "", "byte {byte}");
+        assert_eq!(rules(&report), [Rule::Reference], "byte {byte}");
+        assert_eq!(report.faults[0].offset, record as u64 + 32 + 56);
         assert_eq!(&*span.scope.name, "scope", "other entries are not concerned");
+        assert_eq!(rules(&image.open().verify().unwrap()), [Rule::DictionaryEntry, Rule::Reference]);
     }
 }
 
 #[test]
-fn a_damaged_entry_is_told_once_in_each_report() {
+fn a_bad_reference_is_told_once_in_each_report() {
     let mut image = Image::new();
     let reference = image.string("operation");
     for number in 1..=9 {
@@ -64,8 +65,8 @@ fn a_damaged_entry_is_told_once_in_each_report() {
     let recording = image.open();
     for _ in 0..2 {
         let batch = recording.observe().poll().unwrap();
-        assert_eq!((batch.records.len(), batch.report.faults.len()), (9, 1));
-        assert_eq!(rules(&recording.verify().unwrap()), [Rule::DictionaryEntry; 2]);
+        assert_eq!((batch.records.len(), rules(&batch.report)), (9, vec![Rule::Reference]));
+        assert_eq!(recording.verify().unwrap().fault_count(), 2);
     }
 }
 
@@ -80,8 +81,18 @@ fn a_damaged_resource_is_told_with_its_scope() {
     for _ in 0..2 {
         let batch = recording.observe().poll().unwrap();
         assert_eq!(&*batch.records[0].scope().name, "other");
-        assert_eq!(rules(&batch.report), [Rule::DictionaryEntry]);
+        assert_eq!(rules(&batch.report), [Rule::Reference]);
     }
+}
+
+#[test]
+fn an_attribute_whose_key_is_lost_counts_as_dropped() {
+    let mut image = Image::new();
+    let items = [text_item(ValueType::String.code(), 999, "value"), attribute("k", ValueType::Empty, &[])];
+    image.span(0, 1, &items.concat());
+    let (span, report) = only_span(&image);
+    assert_eq!((span.attributes.len(), span.dropped_attributes_count), (1, 1));
+    assert_eq!(rules(&report), [Rule::Reference]);
 }
 
 #[test]
@@ -90,9 +101,19 @@ fn references_to_nowhere_are_faults() {
         let mut image = Image::new();
         image.span(0, 1, &named_by(reference));
         let (span, report) = only_span(&image);
-        assert_eq!(&*span.name, format!("<bad reference {reference}>"));
-        assert_eq!(report.faults.len(), 1, "{report:?}");
+        assert_eq!((&*span.name, rules(&report)), ("", vec![Rule::Reference]));
     }
+}
+
+#[test]
+fn a_whole_entry_behind_what_is_published_is_used_and_told() {
+    let mut image = Image::new();
+    let before = image.get::<U64>(DICTIONARY_AT);
+    let reference = image.string("operation");
+    image.put(DICTIONARY_AT, &before);
+    image.span(0, 1, &named_by(reference));
+    let (span, report) = only_span(&image);
+    assert_eq!((&*span.name, rules(&report)), ("operation", vec![Rule::Reference]));
 }
 
 #[test]
@@ -102,15 +123,26 @@ fn a_reference_to_another_kind_is_a_fault() {
     let scope = image.scope;
     image.span(0, 1, &named_by(scope));
     let (span, report) = only_span(&image);
-    assert_eq!(&*span.name, format!("<bad reference {scope}>"));
-    assert_eq!(rules(&report), [Rule::Reference]);
+    assert_eq!((&*span.name, rules(&report)), ("", vec![Rule::Reference]));
 
-    let mut image = image.clone();
     image.scope = text;
     image.span(1, 2, &[]);
     let batch = image.open().observe().poll().unwrap();
     assert_eq!(rules(&batch.report), [Rule::Reference; 2]);
     assert_eq!(batch.records.len(), 2);
+}
+
+#[test]
+fn a_reference_to_an_unknown_kind_is_a_fault_and_the_entry_is_none() {
+    let mut image = Image::new();
+    let reference = image.string("later");
+    let at = entry_at(reference);
+    image.put(at + 4, &U32::new(99));
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&image.bytes[at..at + 8]), b"later");
+    image.put(at + 8, &U32::new(crc));
+    assert!(image.open().verify().unwrap().is_clean());
+    image.span(0, 1, &named_by(reference));
+    assert_eq!(rules(&image.open().verify().unwrap()), [Rule::Reference]);
 }
 
 #[test]
@@ -123,25 +155,12 @@ fn an_entry_inside_another_one_is_refused() {
     image.span(0, 1, &named_by(outer));
     image.span(0, 2, &named_by(outer + 2));
     let batch = image.open().observe().poll().unwrap();
-    assert_eq!(rules(&batch.report), [Rule::Utf8, Rule::DictionaryEntry]);
-}
-
-#[test]
-fn text_too_long_for_a_reference_is_refused() {
-    let mut image = Image::new();
-    let at = Image::segment_at(otlp_mmap_format::Signal::Spans, 0);
-    // The dictionary of an image is too small for it: make one of the space of the segments.
-    let table = 1024 + 6 * 32;
-    image.put(table + 16, &U64::new((image.bytes.len() - DICTIONARY_AT) as u64));
-    assert!(at > DICTIONARY_AT);
-    image.seal_header();
-    let overlapping = otlp_mmap_reader::Recording::from_file(image.file(), "image");
-    assert!(overlapping.is_err(), "sections must not overlap");
+    assert_eq!(rules(&batch.report), [Rule::Utf8, Rule::Reference]);
 }
 
 #[test]
 fn the_published_length_is_checked() {
-    for committed in [65, 16_385, u64::MAX] {
+    for committed in [0, 65, 16_385, u64::MAX] {
         let mut image = Image::new();
         image.put(DICTIONARY_AT, &U64::new(committed));
         image.span(0, 1, &[]);

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use otlp_mmap_format::{Acknowledged, EXPORTER_LOCK_BYTE, U64, counter_index};
+use otlp_mmap_format::{Acknowledged, EXPORTER_LOCK_BYTE, U64, WRITER_LOCK_BYTE, counter_index};
 use otlp_mmap_reader::{Counter, Error, Exporter, Recording, Signal};
 
 use crate::observer::lock;
@@ -58,6 +58,9 @@ fn a_closed_or_recycled_segment_is_not_acknowledged() {
     let image = with_events();
     let file = named(&image);
     let exporter = Exporter::attach(file.path()).unwrap();
+    // A closed word binds while the writer lives.
+    let writer = File::options().read(true).write(true).open(file.path()).unwrap();
+    lock(&writer, WRITER_LOCK_BYTE);
     for present in [
         Acknowledged { generation: 1, closed: true, records: 1 },
         Acknowledged { generation: 2, closed: false, records: 0 },
@@ -67,6 +70,17 @@ fn a_closed_or_recycled_segment_is_not_acknowledged() {
         assert!(!exporter.acknowledge(Signal::Events, 2, 1, 3).unwrap());
         assert_eq!(word(file.as_file(), Signal::Events, 2), present);
     }
+}
+
+#[test]
+fn a_closed_word_of_a_dead_writer_does_not_bind() {
+    let file = named(&with_events());
+    let exporter = Exporter::attach(file.path()).unwrap();
+    let present = Acknowledged { generation: 1, closed: true, records: 1 };
+    let at = Image::table_at(Signal::Events, 2) as u64 + 8;
+    file.as_file().write_all_at(&present.pack().to_le_bytes(), at).unwrap();
+    assert!(exporter.acknowledge(Signal::Events, 2, 1, 3).unwrap());
+    assert_eq!(word(file.as_file(), Signal::Events, 2), Acknowledged { records: 3, ..present });
 }
 
 #[test]

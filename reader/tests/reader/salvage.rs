@@ -78,11 +78,47 @@ fn a_torn_record_does_not_set_the_generation() {
 }
 
 #[test]
-fn a_closed_file_of_another_boot_is_trusted() {
+fn a_closed_file_of_another_boot_is_read_on_behind_what_is_published() {
     let mut image = of_another_boot();
     image.span(0, 1, &[]);
+    let published = image.get::<U64>(Image::table_at(Signal::Spans, 0));
     image.span(0, 2, &[]);
-    forget_committed(&mut image);
+    image.put(Image::table_at(Signal::Spans, 0), &published);
+    // Records of an older generation do not go on with the next index.
+    image.span(1, 3, &[]);
+    image.span(1, 4, &[]);
+    image.recycle(Signal::Spans, 1);
     image.close(5);
-    assert!(image.open().observe().poll().unwrap().records.is_empty());
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!(ids(&batch), [1, 2]);
+    assert!(batch.report.is_clean(), "{:?}", batch.report);
+}
+
+#[test]
+fn a_damaged_segment_of_a_dead_writer_is_searched() {
+    let mut image = Image::new();
+    for number in 1..=4 {
+        image.span(0, number, &name("n"));
+    }
+    // A flipped bit of the published length, and one of the generation.
+    for bit in [4, 6, 32, 40] {
+        let mut damaged = image.clone();
+        let at = Image::table_at(Signal::Spans, 0);
+        damaged.put(at, &U64::new(image.get::<U64>(at).get() ^ 1 << bit));
+        let batch = damaged.open().observe().poll().unwrap();
+        assert_eq!(ids(&batch), [1, 2, 3, 4], "bit {bit}");
+        assert!(!batch.report.is_clean(), "bit {bit}");
+    }
+}
+
+#[test]
+fn overwritten_records_do_not_come_back_with_the_search() {
+    let mut image = Image::new();
+    image.span(0, 1, &name("a long name, so that the next record is shorter"));
+    image.span(0, 2, &name("old"));
+    image.recycle(Signal::Spans, 0);
+    let at = image.span(0, 3, &name("new"));
+    image.bytes[at] ^= 64;
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!((ids(&batch), rules(&batch.report)), (vec![], vec![Rule::RecordCheck]));
 }

@@ -4,7 +4,7 @@ use otlp_mmap_format::{
     ExponentialCopy, GaugeCopy, HistogramCopy, ItemTag, MeasurementBody, MetricStreamBody, SeriesKind,
     SumCell, U32, U64, VALUE_DOUBLE, VALUE_INT,
 };
-use otlp_mmap_reader::model::{Aggregation, Buckets, Number, Point, Series};
+use otlp_mmap_reader::model::{Buckets, Number, Point, Series};
 use otlp_mmap_reader::{MAX_EXEMPLARS, Report, Rule};
 use zerocopy::IntoBytes;
 
@@ -20,7 +20,7 @@ pub(crate) fn stream(image: &mut Image, aggregation: u32) -> u32 {
         max_buckets: U32::new(if aggregation == 4 { 4 } else { 0 }),
         max_scale: 20.into(),
     };
-    let boundaries = [1.0_f64.to_le_bytes(), f64::INFINITY.to_le_bytes()].concat();
+    let boundaries = [1.0_f64.to_le_bytes(), 1e22_f64.to_le_bytes()].concat();
     let items = if aggregation == 3 { item(ItemTag::Boundaries.code(), 0, &boundaries) } else { Vec::new() };
     image.stream(body, &items)
 }
@@ -221,13 +221,62 @@ fn a_series_must_fit_its_stream() {
 }
 
 #[test]
-fn a_series_whose_stream_is_lost_is_still_reported() {
+fn a_series_without_its_stream_is_left_out_and_one_without_its_attributes_is_not() {
     let mut image = Image::new();
-    image.series(SeriesKind::Histogram, 9999, 8888, 3, &histogram_cell([1, 2, 3]));
+    let sums = stream(&mut image, 2);
+    image.series(SeriesKind::Histogram, 9999, 0, 3, &histogram_cell([1, 2, 3]));
+    image.series(SeriesKind::Sum, sums, 8888, 0, sum(1, 0.0, VALUE_INT).as_bytes());
     let (found, report) = series(&image);
-    assert_eq!(&*found[0].stream.name, "<bad reference 9999>");
-    assert!(matches!(found[0].stream.aggregation, Aggregation::Histogram { .. }));
+    assert_eq!((found.len(), found[0].series), (1, (sums, 8888)));
+    assert!(found[0].attributes.is_empty());
     assert_eq!(rules(&report), [Rule::Reference; 2]);
+}
+
+#[test]
+fn a_second_series_of_the_same_identity_is_a_fault() {
+    let mut image = Image::new();
+    let stream = stream(&mut image, 2);
+    for value in [1, 2] {
+        image.series(SeriesKind::Sum, stream, 0, 0, sum(value, 0.0, VALUE_INT).as_bytes());
+    }
+    let (found, report) = series(&image);
+    assert_eq!((found.len(), &found[0].point), (1, &Point::Sum(Number::Int(1))));
+    assert_eq!(rules(&report), [Rule::SeriesState]);
+}
+
+#[test]
+fn a_series_of_an_unknown_kind_is_skipped_by_its_size() {
+    let mut image = Image::new();
+    let stream = stream(&mut image, 2);
+    let at = image.series(SeriesKind::Histogram, stream, 7, 3, &[]);
+    image.put(at + 4, &[99_u8]);
+    let crc = crc32c::crc32c(&image.bytes[at..at + 28]);
+    image.put(at + 28, &U32::new(crc));
+    image.series(SeriesKind::Sum, stream, 0, 0, sum(1, 0.0, VALUE_INT).as_bytes());
+    let (found, report) = series(&image);
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn a_value_without_a_time_has_the_time_of_reading() {
+    let mut image = Image::new();
+    let stream = stream(&mut image, 2);
+    let cell = SumCell { time_unix_nano: U64::ZERO, ..sum(1, 0.0, VALUE_INT) };
+    image.series(SeriesKind::Sum, stream, 0, 0, cell.as_bytes());
+    assert!(series(&image).0[0].time_unix_nano > 1_600_000_000_000_000_000);
+}
+
+#[test]
+fn a_scale_out_of_range_is_a_fault() {
+    for scale in [-11_i32, 21, i32::MIN] {
+        let mut image = Image::new();
+        let stream = stream(&mut image, 4);
+        let mut cell = exponential_cell(1, 1);
+        cell[40..44].copy_from_slice(&scale.to_le_bytes());
+        image.series(SeriesKind::ExponentialHistogram, stream, 0, 4, &cell);
+        assert_eq!(rules(&series(&image).1), [Rule::SeriesState]);
+    }
 }
 
 #[test]
