@@ -230,7 +230,7 @@ fn hostile_text_never_reaches_the_terminal() {
     let recorded = Recorded::create(&path, hostile);
     recorded.span(hostile, 1, 0);
     recorded.event(hostile, 9, hostile, 1);
-    recorded.metric("m", 2);
+    recorded.count(recorded.counter("m"), 2);
     for format in ["text", "jsonl", "otlp-jsonl", "otlp-json"] {
         let ran = run_with(&["dump", "--format", format, text(&path)], &TestClock::default(), true, true);
         assert_eq!(ran.exit, Exit::Success);

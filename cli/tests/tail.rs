@@ -85,7 +85,7 @@ fn prints_the_last_records_by_time() {
         one.event(&format!("a{i}"), 9, "", 2 * i);
         two.event(&format!("b{i}"), 9, "", 2 * i + 1);
     }
-    one.metric("m", 0);
+    one.count(one.counter("m"), 0);
     let path = text(directory.path());
     let names = |args: &[&str]| -> Vec<String> {
         let ran = run(&[&["tail", "--format", "jsonl", path], args].concat());
@@ -193,10 +193,11 @@ fn metrics_are_printed_when_they_change() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("m.otlpmm");
     let recorded = Recorded::create(&path, "m");
-    recorded.metric("bytes", 0);
+    let bytes = recorded.counter("bytes");
+    recorded.count(bytes, 0);
     let mut following = Following::start(&["tail", "-f", "--signal", "metrics", text(&path)]);
     following.wait_for("bytes sum 3");
-    recorded.metric("bytes", 1);
+    recorded.count(bytes, 1);
     following.wait_for("bytes sum 6");
     let ran = following.stop();
     assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use otlp_mmap::{Clock, Exit, Io};
 use otlp_mmap_writer::{
-    Aggregation, Config, Event, KeyValue, MetricStream, Number, ScopeRef, SpanContext, SpanEvent, SpanKind,
-    SpanRef, SpanStart, StatusCode, Temporality, Text, Value, Writer,
+    Aggregation, Config, Event, KeyValue, MetricRef, MetricStream, Number, ScopeRef, SpanContext, SpanEvent,
+    SpanKind, SpanRef, SpanStart, StatusCode, Temporality, Text, Value, Writer,
 };
 
 /// 2026-01-31T12:00:00Z.
@@ -84,15 +84,19 @@ impl Recorded {
             .unwrap();
     }
 
-    /// Counts three, in a sampled span.
-    pub(crate) fn metric(&self, name: &str, millis: u64) {
+    /// Defines a counter.
+    pub(crate) fn counter(&self, name: &str) -> MetricRef {
         let stream = MetricStream {
             name,
             description: "",
             unit: "By",
             aggregation: Aggregation::Sum { temporality: Temporality::Cumulative, is_monotonic: true },
         };
-        let metric = self.writer.create_metric_stream(self.scope, &stream).unwrap();
+        self.writer.create_metric_stream(self.scope, &stream).unwrap()
+    }
+
+    /// Counts three, in a sampled span.
+    pub(crate) fn count(&self, metric: MetricRef, millis: u64) {
         let context = SpanContext { trace_id: TRACE, span_id: [1; 8], flags: 1 };
         let attributes = [pair("http.route", Value::String("/cart"))];
         let time = NOON + millis * MILLI;
@@ -115,7 +119,7 @@ impl Recorded {
         self.writer.end_span(failed, NOON + 25 * MILLI).unwrap();
         self.event("started", 9, "all well", 1);
         self.event("failed", 17, "no money", 24);
-        self.metric("shop.bytes", 25);
+        self.count(self.counter("shop.bytes"), 25);
         self.start("POST /order", 30, 30);
     }
 }
