@@ -3,6 +3,7 @@
 
 use crate::error::{Class, wrong_type, wrong_value};
 use otlp_mmap_writer::{Number, ScopeRef, SpanContext, SpanKind, StatusCode, StringRef, Text};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBoolMethods, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use std::time::Duration;
@@ -195,31 +196,37 @@ pub(crate) fn dropped(value: Option<&Bound<'_, PyAny>>) -> PyResult<u32> {
     or_else(0, "dropped_attributes_count", value, u32)
 }
 
-/// A dictionary of `trace_id`, `span_id` and, if it is not 0, `flags`.
-pub(crate) fn span_context(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<SpanContext> {
+const SPAN_CONTEXT: &str = "span_context";
+
+/// The argument `span_context`: a dictionary of `trace_id`, `span_id` and, if it is not 0, `flags`.
+pub(crate) fn span_context(value: &Bound<'_, PyAny>) -> PyResult<SpanContext> {
     let py = value.py();
-    let entries = value.cast::<PyDict>().map_err(|_| wrong_type(argument, "dict", value))?;
-    let field = |name: &str| {
-        entries
-            .get_item(name)?
-            .ok_or_else(|| wrong_value(py, argument, format_args!("no '{name}' in the dict")))
-    };
+    let entries = value.cast::<PyDict>().map_err(|_| wrong_type(SPAN_CONTEXT, "dict", value))?;
+    let found = entries.get_item(intern!(py, "flags"))?;
     let context = SpanContext {
-        trace_id: id(&format!("{argument}['trace_id']"), &field("trace_id")?)?,
-        span_id: id(&format!("{argument}['span_id']"), &field("span_id")?)?,
-        flags: match entries.get_item("flags")? {
-            Some(flags) => u32(&format!("{argument}['flags']"), &flags)?,
-            None => 0,
-        },
+        trace_id: id("span_context['trace_id']", &required(entries, intern!(py, "trace_id"))?)?,
+        span_id: id("span_context['span_id']", &required(entries, intern!(py, "span_id"))?)?,
+        flags: or_else(0, "span_context['flags']", found.as_ref(), u32)?,
     };
-    for key in entries.keys() {
-        if !["trace_id", "span_id", "flags"].iter().any(|known| key.eq(known).unwrap_or(false)) {
-            return Err(wrong_value(
-                py,
-                argument,
-                format_args!("{} is no part of a span context", key.repr()?),
-            ));
-        }
-    }
-    Ok(context)
+    if entries.len() == 2 + usize::from(found.is_some()) { Ok(context) } else { Err(unknown_key(entries)) }
+}
+
+fn required<'py>(entries: &Bound<'py, PyDict>, key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    let missing = || wrong_value(key.py(), SPAN_CONTEXT, format_args!("no '{key}' in the dict"));
+    entries.get_item(key)?.ok_or_else(missing)
+}
+
+/// The error for a span context that holds something else as well.
+#[cold]
+fn unknown_key(entries: &Bound<'_, PyDict>) -> PyErr {
+    let known = |key: &Bound<'_, PyAny>| {
+        key.extract::<&str>().is_ok_and(|key| ["trace_id", "span_id", "flags"].contains(&key))
+    };
+    let unknown: Vec<_> =
+        entries.keys().iter().filter(|key| !known(key)).map(|key| key.to_string()).collect();
+    wrong_value(
+        entries.py(),
+        SPAN_CONTEXT,
+        format_args!("{} is no part of a span context", unknown.join(", ")),
+    )
 }

@@ -207,8 +207,7 @@ impl Writer {
         let entries = Entries::new("attributes", Some(attributes))?;
         let time = argument::time("time_unix_nano", time_unix_nano)?;
         let value = argument::number("value", value)?;
-        let context =
-            span_context.map(|context| argument::span_context("span_context", context)).transpose()?;
+        let context = span_context.map(argument::span_context).transpose()?;
         self.record(metric_ref.py(), &[&entries], |writer| {
             writer.record_measurement(metric, &entries, time, value, context.as_ref())
         })
@@ -248,8 +247,7 @@ impl Writer {
     ) -> PyResult<()> {
         let py = time_unix_nano.py();
         let scope = scope(instrumentation_scope_ref)?;
-        let context =
-            span_context.map(|context| argument::span_context("span_context", context)).transpose()?;
+        let context = span_context.map(argument::span_context).transpose()?;
         let name = event_name(event_name_ref)?;
         let time_unix_nano = argument::time("time_unix_nano", time_unix_nano)?;
         let entries = Entries::new("attributes", Some(attributes))?;
@@ -415,7 +413,7 @@ impl Writer {
         dropped_attributes_count: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
-        let context = argument::span_context("span_context", span_context)?;
+        let context = argument::span_context(span_context)?;
         let entries = Entries::new("attributes", Some(attributes))?;
         let trace_state = argument::optional_text("trace_state", trace_state)?.unwrap_or("");
         let dropped_attributes_count = dropped(dropped_attributes_count)?;

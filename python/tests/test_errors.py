@@ -384,30 +384,37 @@ def test_bad_arguments_raise_and_record_nothing(recording: Recording, references
             InvalidTypeError,
             "bucket_boundaries",
         ),
-        ({"histogram": {"aggregation_temporality": 1, "bucket_boundaries": [2, 1]}}, InvalidValueError, "aggregation"),
-        ({"histogram": {"aggregation_temporality": 1, "bucket_boundaries": [1, 1]}}, InvalidValueError, "aggregation"),
+        (
+            {"histogram": {"aggregation_temporality": 1, "bucket_boundaries": [2, 1]}},
+            InvalidValueError,
+            "bucket_boundaries",
+        ),
+        (
+            {"histogram": {"aggregation_temporality": 1, "bucket_boundaries": [1, 1]}},
+            InvalidValueError,
+            "bucket_boundaries",
+        ),
         (
             {"histogram": {"aggregation_temporality": 1, "bucket_boundaries": [float("nan")]}},
             InvalidValueError,
-            "aggregation",
+            "bucket_boundaries",
         ),
         (
             {"exp_histogram": {"aggregation_temporality": 1, "max_buckets": 0, "max_scale": 20}},
             InvalidValueError,
-            "aggregation",
+            "max_buckets",
         ),
         (
             {"exp_histogram": {"aggregation_temporality": 1, "max_buckets": 160, "max_scale": 21}},
             InvalidValueError,
-            "aggregation",
+            "max_scale",
         ),
         ({"exp_histogram": {"aggregation_temporality": 1, "max_buckets": 160}}, InvalidValueError, "max_scale"),
     ],
 )
 def test_wrong_aggregations(recording: Recording, aggregation: Any, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said) as raised:
+    with pytest.raises(error, match=said):
         recording.writer.create_metric_stream(recording.scope, "metric", "", "", aggregation)
-    assert "aggregation" in str(raised.value)
 
 
 def test_measurements_that_the_stream_does_not_take(recording: Recording) -> None:

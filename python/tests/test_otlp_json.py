@@ -164,9 +164,12 @@ def expected_metric(name: str, start: int) -> metrics_pb2.Metric:
         )
     else:
         # At scale 0, bucket i holds (2^i, 2^(i+1)]: 1 falls into -1, 2 into 0, 4 into 1.
-        buckets = metrics_pb2.ExponentialHistogramDataPoint.Buckets(offset=-1, bucket_counts=[1, 1, 1])
+        positive = metrics_pb2.ExponentialHistogramDataPoint.Buckets(offset=-1, bucket_counts=[1, 1, 1])
+        negative = metrics_pb2.ExponentialHistogramDataPoint.Buckets()
         metric.exponential_histogram.aggregation_temporality = CUMULATIVE
         metric.exponential_histogram.data_points.append(
-            metrics_pb2.ExponentialHistogramDataPoint(count=3, sum=7, min=1, max=4, scale=0, positive=buckets, **fields)
+            metrics_pb2.ExponentialHistogramDataPoint(
+                count=3, sum=7, min=1, max=4, scale=0, positive=positive, negative=negative, **fields
+            )
         )
     return metric
