@@ -6,6 +6,7 @@ Exits with 1 if anything is missing: a request that was answered, an order, an e
 import http.client
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -117,12 +118,13 @@ def show(recordings: Path) -> None:
     otlp_mmap("stat", path)
     say("The request that was being worked on, and the span inside of it:")
     otlp_mmap("dump", path, "--signal", "spans", "--where", "in_flight = true")
-    say("The shop's counter, and how long requests took:")
-    otlp_mmap("dump", path, "--signal", "metrics")
+    say("The shop's counter, of each worker:")
+    otlp_mmap("dump", path, "--signal", "metrics", "--where", "metric = shop.orders")
     say("The last events:")
     otlp_mmap("tail", path, "--signal", "events", "-n", "5")
-    say("The last spans that ended with an error:")
-    otlp_mmap("tail", path, "--signal", "spans", "-n", "2", "--where", "status = error")
+    say("The last spans that ended, and the last one that ended with an error:")
+    otlp_mmap("tail", path, "--signal", "spans", "-n", "3")
+    otlp_mmap("tail", path, "--signal", "spans", "-n", "1", "--where", 'status = error and name = "charge the card"')
 
 
 def check(recordings: Path, answers: "Counter[tuple[str, int]]") -> int:
@@ -149,7 +151,7 @@ def check(recordings: Path, answers: "Counter[tuple[str, int]]") -> int:
 def otlp_mmap(*arguments: str, capture: bool = False) -> str:
     """Runs the command line of the package, as a shell would."""
     if not capture:
-        print(f"\n$ otlp-mmap {' '.join(arguments)}", flush=True)
+        print(f"\n$ {shlex.join(['otlp-mmap', *arguments])}", flush=True)
     command = [str(Path(sys.executable).parent / "otlp-mmap"), *arguments]
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE if capture else None).stdout or ""
 
