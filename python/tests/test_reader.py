@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
+import threading
 import time
 from pathlib import Path
 
@@ -132,3 +135,28 @@ def test_flush_and_the_context_manager(path: Path) -> None:
         fill(writer, 1)
         writer.flush()
     assert [file.state for file in Reader(path).files()] == ["closed"]
+
+
+def attach_exporter(path: Path) -> int:
+    """Takes the exporter's lock (SPEC "Locks"): an open-file-description lock on byte 2,049."""
+    descriptor = os.open(path, os.O_RDWR)
+    lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 2049, 1, 0)
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
+    return descriptor
+
+
+def test_a_call_that_waits_for_the_exporter_lets_other_threads_run(path: Path) -> None:
+    with Writer(path, segment_size=16384, event_segments=4, overflow="block", block_timeout=0.5) as writer:
+        fill(writer, 100)
+        exporter = attach_exporter(path)
+        discarded = writer.losses()["events"]["block_timeout"]
+        waiting = threading.Thread(target=fill, args=(writer, 1))
+        waiting.start()
+        steps = 0
+        while waiting.is_alive():
+            time.sleep(0.001)
+            steps += 1
+        waiting.join()
+        assert steps > 10
+        assert writer.losses()["events"]["block_timeout"] == discarded + 1
+        os.close(exporter)
