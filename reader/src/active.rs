@@ -46,13 +46,6 @@ pub(crate) fn heads(source: &Source, section: &Section, report: &mut Report) -> 
     while first < section.entry_count {
         let count = BLOCKS_AT_ONCE.min(section.entry_count - first);
         let offset = section.entry_offset(first);
-        let Some(next) = source.next_data(offset) else { break };
-        // Blocks in a hole of the file were never taken.
-        let skipped = (next - offset) / size(ActiveBlock::SIZE);
-        if skipped > 0 {
-            first = u32::try_from(u64::from(first).saturating_add(skipped)).unwrap_or(u32::MAX);
-            continue;
-        }
         let wanted = len(u64::from(count)).saturating_mul(ActiveBlock::SIZE);
         let Some(bytes) = or_fault(source.up_to(offset, wanted), offset, report) else { break };
         let (blocks, _) = bytes.as_chunks::<{ ActiveBlock::SIZE }>();
@@ -65,7 +58,15 @@ pub(crate) fn heads(source: &Source, section: &Section, report: &mut Report) -> 
             report.fault(offset, Rule::Unreadable, || format!("{found} of {wanted} bytes can be read"));
             break;
         }
-        first += count;
+        let step = if bytes.iter().all(|byte| *byte == 0) {
+            // Blocks in a hole of the file were never taken, however many there are.
+            let next = source.next_data(offset).map_or(section.length, |next| next - section.offset);
+            let block = u32::try_from(next / size(ActiveBlock::SIZE)).unwrap_or(u32::MAX);
+            count.max(block.saturating_sub(first))
+        } else {
+            count
+        };
+        first = first.saturating_add(step);
     }
     heads
 }

@@ -1,6 +1,6 @@
 //! The model: spans, events and metrics as plain owned values, resolved from a recording.
 //!
-//! Filled by [`crate::decode`] from private copies of a file's bytes; consumed by the command line, the viewer,
+//! Filled by [`crate::Observer`] and [`crate::Recording`] from private copies of a file's bytes; consumed by the command line, the viewer,
 //! the Python `Reader` and [`crate::otlp`]. Names are OTLP's; times are unix nanoseconds.
 
 use std::sync::Arc;

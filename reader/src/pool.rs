@@ -4,7 +4,7 @@
 //! the same. All numbers of an entry are untrusted. A file whose committed words never reached the disk is read
 //! by check and CRC alone.
 
-use otlp_mmap_format::{Acknowledged, Committed, SegmentEntry, U64};
+use otlp_mmap_format::{Acknowledged, Committed, RecordHeader, SegmentEntry, U64};
 
 use crate::bytes::{len, size};
 use crate::header::Pool;
@@ -69,6 +69,14 @@ pub(crate) struct SegmentReader<'a> {
     pub(crate) rules: RecordRules,
 }
 
+/// What one attempt to read a segment came to.
+struct Attempt {
+    cursor: Cursor,
+    missed: u64,
+    report: Report,
+    chunk: Option<Chunk>,
+}
+
 impl Chunk {
     /// The records: header and bytes, sequence number, offset in the file.
     pub(crate) fn records(&self) -> impl Iterator<Item = (&Frame, &[u8], u64, u64)> + '_ {
@@ -120,27 +128,25 @@ impl SegmentReader<'_> {
         if mode == Mode::Remnants {
             return self.salvage(cursor, skip_acknowledged, report);
         }
-        // A torn word of a live file looks like damage, but not twice.
-        for is_last in [mode != Mode::Live, true] {
-            let (mut next, mut lost, mut found) = (*cursor, 0, Report::default());
-            let chunk = self.round(&mut next, mode, skip_acknowledged, &mut lost, &mut found);
-            if !is_last && !found.is_clean() {
-                continue;
+        let mut attempt = self.attempt(*cursor, mode, skip_acknowledged);
+        if !attempt.report.is_clean() {
+            if mode == Mode::Live {
+                // A torn word looks like damage, but not twice.
+                attempt = self.attempt(*cursor, mode, skip_acknowledged);
+            } else if !cursor.started {
+                self.salvage_more(&mut attempt, skip_acknowledged);
             }
-            if mode != Mode::Live && !found.is_clean() && !cursor.started {
-                let better = self.salvage_more(chunk.as_ref(), &mut next, skip_acknowledged);
-                if better.is_some() {
-                    *cursor = next;
-                    report.merge(found);
-                    return better;
-                }
-            }
-            *cursor = next;
-            *missed = missed.saturating_add(lost);
-            report.merge(found);
-            return chunk;
         }
-        None
+        *cursor = attempt.cursor;
+        *missed = missed.saturating_add(attempt.missed);
+        report.merge(attempt.report);
+        attempt.chunk
+    }
+
+    fn attempt(&self, mut cursor: Cursor, mode: Mode, skip_acknowledged: bool) -> Attempt {
+        let (mut missed, mut report) = (0, Report::default());
+        let chunk = self.round(&mut cursor, mode, skip_acknowledged, &mut missed, &mut report);
+        Attempt { cursor, missed, report, chunk }
     }
 
     /// One reading: entry, payload, entry again.
@@ -265,10 +271,11 @@ impl SegmentReader<'_> {
         let entry = self.entry(report)?;
         let committed = Committed::unpack(entry.committed.get()).generation;
         let origin = self.payload_offset(0);
-        if self.source.is_hole(origin, len(u64::from(self.pool.segments.entry_size))) {
+        let length = len(u64::from(self.pool.segments.entry_size));
+        if self.source.is_hole(origin, length) && self.is_blank(origin) {
             return None;
         }
-        let copy = self.copy(origin, len(u64::from(self.pool.segments.entry_size)), 0, report)?;
+        let copy = self.copy(origin, length, 0, report)?;
         let generation = self.rules.newest_generation(&copy)?;
         let base = if committed == generation { of_generation(entry.base_records, generation) } else { 0 };
         let place = Place { generation, ..Place::default() };
@@ -280,28 +287,27 @@ impl SegmentReader<'_> {
         Some(Chunk { copy, origin, base, frames })
     }
 
-    /// What a search without the committed word finds in a damaged segment that nobody writes any more, if it is
-    /// more than `chunk`. A generation that neither word of the entry names was overwritten, and stays so.
-    fn salvage_more(&self, chunk: Option<&Chunk>, cursor: &mut Cursor, skip: bool) -> Option<Chunk> {
-        let consumed = cursor.consumed;
-        let mut fresh = Cursor::default();
-        let better = self.salvage(&mut fresh, skip, &mut Report::default())?;
-        let entry = self.entry(&mut Report::default())?;
+    /// Takes what a search without the committed word finds in a damaged segment that nobody writes any more, if
+    /// it is more. A generation that neither word of the entry names was overwritten, and stays so.
+    fn salvage_more(&self, attempt: &mut Attempt, skip_acknowledged: bool) {
+        let (mut fresh, mut ignored) = (Cursor::default(), Report::default());
+        let Some(entry) = self.entry(&mut ignored) else { return };
+        let Some(better) = self.salvage(&mut fresh, skip_acknowledged, &mut ignored) else { return };
         let (generation, _) = fresh.progress();
         let named = generation == Committed::unpack(entry.committed.get()).generation
             || generation == Acknowledged::unpack(entry.acknowledged.get()).generation;
-        if !named || better.len() <= chunk.map_or(0, Chunk::len) {
-            return None;
+        if named && better.len() > attempt.chunk.as_ref().map_or(0, Chunk::len) {
+            // The committed word will not change any more, so the cursor need not follow it.
+            attempt.cursor = Cursor { consumed: attempt.cursor.consumed, ..fresh };
+            attempt.chunk = Some(better);
         }
-        // The committed word has been dealt with: it will not change any more.
-        *cursor = Cursor { consumed, ..fresh };
-        Some(better)
     }
 
     /// A private copy of a part of the segment. Published bytes that are a hole of the file hold no record: a
     /// huge empty file must not cost the time of reading it.
     fn copy(&self, origin: u64, wanted: usize, published: usize, report: &mut Report) -> Option<Vec<u8>> {
-        if self.source.is_hole(origin, published) && self.source.length().is_ok_and(|end| end > origin) {
+        let exists = || self.source.length().is_ok_and(|end| end > origin);
+        if self.source.is_hole(origin, published) && self.is_blank(origin) && exists() {
             let detail = || format!("no record in {published} bytes that are a hole");
             report.fault(origin, Rule::RecordCheck, detail);
             return Some(Vec::new());
@@ -314,6 +320,13 @@ impl SegmentReader<'_> {
             });
         }
         Some(copy)
+    }
+
+    /// Whether the first bytes are zero. Some file systems take pages for holes that were stored into and not
+    /// yet written back; a record begins where records are published.
+    fn is_blank(&self, origin: u64) -> bool {
+        let first = self.source.up_to(origin, RecordHeader::SIZE).unwrap_or_default();
+        first.iter().all(|byte| *byte == 0)
     }
 
     /// The entry, read so that its base words belong to its generation.
