@@ -2,6 +2,7 @@
 //! measurements into the metric cells.
 
 use crate::clock;
+use crate::dictionary::MAX_INTERNED;
 use crate::error::Error;
 use crate::fit::{Fit, encode_or_refuse};
 use crate::record::{check_ids, heading};
@@ -26,6 +27,11 @@ impl Recorder {
     /// Interns a string.
     pub(crate) fn record_string(&self, string: &str) -> Result<StringRef, Error> {
         self.check_open()?;
+        if string.len() > MAX_INTERNED {
+            let reason =
+                format!("{} bytes are more than the {MAX_INTERNED} of an interned string", string.len());
+            return Err(Error::invalid("string", reason));
+        }
         match self.dictionary.intern(string) {
             Some(reference) => Ok(StringRef(reference)),
             None => Err(Error::DictionaryFull),
@@ -148,7 +154,7 @@ impl Recorder {
     ) -> Result<(), Error> {
         self.check_open()?;
         if let Some(context) = context {
-            check_ids("span_context", &context.trace_id, "span_context", &context.span_id)?;
+            check_ids("span_context", &context.trace_id, "span_context", context.span_id)?;
         }
         let series = self.find_series(metric, attributes, time_unix_nano)?;
         self.record_in(series, time_unix_nano, value, context)

@@ -8,19 +8,22 @@ use crate::mapping::Mapping;
 use crate::storage::{Ahead, Storage};
 use crate::sync::{AtomicU8, AtomicU64, Ordering, TryLock};
 use otlp_mmap_format::{DictionaryHeader, EntryHeader, EntryKind, align8};
+use std::collections::HashMap;
 use std::sync::Arc;
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Probes of the index before a string counts as not found.
 const PROBES: usize = 64;
 /// Longest string that is interned, in bytes; longer ones stand inline.
-const MAX_INTERNED: usize = 4096;
+pub(crate) const MAX_INTERNED: usize = 4096;
 
-/// Where the next entry goes.
+/// Where the next entry goes, and what was defined before.
 struct End {
     /// Bytes in use.
     used: usize,
     ahead: Ahead,
+    /// References of definitions by the hash of kind and payload.
+    definitions: HashMap<u64, u32>,
 }
 
 pub(crate) struct Dictionary {
@@ -49,6 +52,7 @@ impl Dictionary {
     ) -> Result<Self, Error> {
         let slots = (length / 32).next_power_of_two();
         let used = copied.max(DictionaryHeader::SIZE);
+        let ahead = Ahead { backed: base, section_end: base + length };
         let no_memory = |_| Error::invalid("dictionary_size", "no memory for its index");
         let dictionary = Self {
             index: <[AtomicU64]>::new_box_zeroed_with_elems(slots).map_err(no_memory)?,
@@ -57,7 +61,7 @@ impl Dictionary {
             base,
             length,
             seed,
-            end: TryLock::new(End { used, ahead: Ahead { backed: base, section_end: base + length } }),
+            end: TryLock::new(End { used, ahead, definitions: HashMap::new() }),
             inlined: AtomicU64::new(0),
         };
         dictionary.index_copied(copied);
@@ -134,10 +138,19 @@ impl Dictionary {
         if self.inlined.load(Ordering::Relaxed) == 0 { 0 } else { self.inlined.swap(0, Ordering::Relaxed) }
     }
 
-    /// Appends a definition or an attribute set and returns its reference.
+    /// Reference of a definition or an attribute set, appended if there is no equal one.
     pub(crate) fn define(&self, kind: EntryKind, payload: &[u8]) -> Result<u32, Error> {
         let mut end = self.end.lock_bounded().ok_or(Error::Busy)?;
-        self.append(&mut end, kind, payload).ok_or(Error::DictionaryFull)
+        let hash = hash(self.seed ^ u64::from(kind.code()), payload);
+        if let Some(&reference) = end.definitions.get(&hash)
+            && self.kinds[reference as usize].load(Ordering::Relaxed) == code(kind)
+            && self.payload_equals(reference, payload)
+        {
+            return Ok(reference);
+        }
+        let reference = self.append(&mut end, kind, payload).ok_or(Error::DictionaryFull)?;
+        end.definitions.insert(hash, reference);
+        Ok(reference)
     }
 
     /// Writes an entry past the end and publishes it, or gives `None` if it has no room.
@@ -186,8 +199,7 @@ impl Dictionary {
     }
 
     /// Whether an entry's payload is `payload`.
-    #[inline]
-    pub(crate) fn payload_equals(&self, reference: u32, payload: &[u8]) -> bool {
+    fn payload_equals(&self, reference: u32, payload: &[u8]) -> bool {
         let at = self.base + reference as usize * 8;
         self.entry_length(at) == EntryHeader::SIZE + payload.len()
             && self.mapping().equals(at + EntryHeader::SIZE, payload)
@@ -233,16 +245,21 @@ impl Dictionary {
             let kind = u32::try_from(word >> 32).ok().and_then(EntryKind::from_code);
             if let (Some(kind), Ok(reference)) = (kind, u32::try_from(at / 8)) {
                 self.kinds[at / 8].store(code(kind), Ordering::Relaxed);
-                if kind == EntryKind::String {
-                    self.index_string(reference);
-                }
+                self.index_entry(kind, reference);
             }
             at += align8(length);
         }
     }
 
-    fn index_string(&self, reference: u32) {
-        let hash = hash(self.seed, &self.payload(reference));
+    fn index_entry(&self, kind: EntryKind, reference: u32) {
+        let payload = self.payload(reference);
+        if kind != EntryKind::String {
+            if let Some(mut end) = self.end.try_lock() {
+                end.definitions.insert(hash(self.seed ^ u64::from(kind.code()), &payload), reference);
+            }
+            return;
+        }
+        let hash = hash(self.seed, &payload);
         if let Some(slot) = self.free_slot(hash) {
             self.index[slot].store(hash >> 32 << 32 | u64::from(reference), Ordering::Relaxed);
         }

@@ -48,7 +48,7 @@ impl Recorder {
     /// Starts a span.
     pub(crate) fn start_span(&self, start: &SpanStart<'_>) -> Result<SpanRef, Error> {
         self.check_open()?;
-        check_ids("trace_id", &start.trace_id, "span_id", &start.span_id)?;
+        check_ids("trace_id", &start.trace_id, "span_id", start.span_id)?;
         self.dictionary.check("instrumentation_scope_ref", start.scope.0, EntryKind::Scope)?;
         with_scratch(|scratch| {
             let mut body = SpanBody::new_zeroed();
@@ -123,7 +123,7 @@ impl Recorder {
     /// Adds a link to a span in flight.
     pub(crate) fn add_link(&self, span: SpanRef, link: &Link<'_>) -> Result<(), Error> {
         let context = link.context;
-        check_ids("trace_id", &context.trace_id, "span_id", &context.span_id)?;
+        check_ids("trace_id", &context.trace_id, "span_id", context.span_id)?;
         self.append_items(span, self.item_room(), |fit| [0, 0, fit.is_none().into()], &mut |encoder| {
             let mut begun = encoder.begin(ItemTag::Link.code(), 0);
             let mut body = LinkBody::new_zeroed();
@@ -303,7 +303,7 @@ fn check_event(event: &Event<'_>) -> Result<(), Error> {
         return Err(Error::invalid("severity_number", reason));
     }
     match &event.context {
-        Some(context) => check_ids("span_context", &context.trace_id, "span_context", &context.span_id),
+        Some(context) => check_ids("span_context", &context.trace_id, "span_context", context.span_id),
         None => Ok(()),
     }
 }
@@ -313,12 +313,12 @@ pub(crate) fn check_ids(
     trace: &'static str,
     trace_id: &[u8; 16],
     span: &'static str,
-    span_id: &[u8; 8],
+    span_id: [u8; 8],
 ) -> Result<(), Error> {
     if *trace_id == [0; 16] {
         return Err(Error::invalid(trace, "a trace id of 16 zero bytes is none"));
     }
-    if *span_id == [0; 8] {
+    if span_id == [0; 8] {
         return Err(Error::invalid(span, "a span id of 8 zero bytes is none"));
     }
     Ok(())
@@ -372,7 +372,7 @@ impl<'a> Wait<'a> {
     fn nap(&mut self) -> bool {
         let began = *self.began.get_or_insert_with(Instant::now);
         let looks = self.naps.is_multiple_of(NAPS_PER_LOOK);
-        if !self.timeout.is_some_and(|timeout| began.elapsed() < timeout)
+        if self.timeout.is_none_or(|timeout| began.elapsed() >= timeout)
             || (looks && !self.recorder.storage.has_exporter())
         {
             return false;

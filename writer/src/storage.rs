@@ -42,7 +42,16 @@ pub(crate) struct Storage {
     /// keeps its description alive, and the lock with it.
     lock: File,
     /// The name as long as it is a temporary one; empty: the file was created unnamed.
-    temporary: Option<PathBuf>,
+    temporary: Option<TemporaryName>,
+}
+
+/// A hidden name that is removed when it is dropped; gone already if the file was published.
+struct TemporaryName(PathBuf);
+
+impl Drop for TemporaryName {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Storage {
@@ -53,7 +62,7 @@ impl Storage {
         let (file, temporary) = open_unnamed(directory).map_err(io("create a recording in"))?;
         file.set_len(size as u64).map_err(io("size a recording in"))?;
         back(&file, 0, backed).map_err(io("allocate space for a recording in"))?;
-        let lock = reopen(&file, temporary.as_deref()).map_err(io("reopen a recording in"))?;
+        let lock = reopen(&file, temporary.as_ref()).map_err(io("reopen a recording in"))?;
         // Before the lock is taken: a child forked in between must let go of it.
         let descriptors =
             [DescriptorSlot::register(file.as_raw_fd()), DescriptorSlot::register(lock.as_raw_fd())];
@@ -61,8 +70,6 @@ impl Storage {
             return Err(io("lock a recording in")(io::ErrorKind::WouldBlock.into()));
         }
         let mapping = Mapping::new(&file, size).map_err(io("map a recording in"))?;
-        let descriptors =
-            [DescriptorSlot::register(file.as_raw_fd()), DescriptorSlot::register(lock.as_raw_fd())];
         Ok(Self { mapping, file, lock, temporary, _descriptors: descriptors })
     }
 
@@ -74,7 +81,7 @@ impl Storage {
     pub(crate) fn publish(&self, path: &Path) -> Result<(), Error> {
         let result = match &self.temporary {
             None => link_descriptor(&self.file, path),
-            Some(temporary) => {
+            Some(TemporaryName(temporary)) => {
                 std::fs::hard_link(temporary, path).and_then(|()| std::fs::remove_file(temporary))
             }
         };
@@ -116,17 +123,8 @@ impl Storage {
     }
 }
 
-impl Drop for Storage {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            // Gone already if the file was published.
-            let _ = std::fs::remove_file(temporary);
-        }
-    }
-}
-
 /// A file without a name, or with a hidden temporary one where the file system cannot do that.
-fn open_unnamed(directory: &Path) -> io::Result<(File, Option<PathBuf>)> {
+fn open_unnamed(directory: &Path) -> io::Result<(File, Option<TemporaryName>)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(MODE);
     match options.clone().custom_flags(libc::O_TMPFILE).open(directory) {
@@ -136,15 +134,15 @@ fn open_unnamed(directory: &Path) -> io::Result<(File, Option<PathBuf>)> {
             let name = format!(".otlp-mmap.{}.{:016x}.tmp", std::process::id(), crate::clock::random_u64());
             let path = directory.join(name);
             let file = options.create_new(true).open(&path)?;
-            Ok((file, Some(path)))
+            Ok((file, Some(TemporaryName(path))))
         }
         result => Ok((result?, None)),
     }
 }
 
 /// A second open file description of the same file.
-fn reopen(file: &File, temporary: Option<&Path>) -> io::Result<File> {
-    let path = temporary.map_or_else(|| descriptor_path(file.as_raw_fd()), Path::to_owned);
+fn reopen(file: &File, temporary: Option<&TemporaryName>) -> io::Result<File> {
+    let path = temporary.map_or_else(|| descriptor_path(file.as_raw_fd()), |name| name.0.clone());
     OpenOptions::new().read(true).write(true).open(path)
 }
 

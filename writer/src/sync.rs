@@ -15,9 +15,10 @@ const SPINS: u32 = 64;
 /// Times the thread gives its processor away before it sleeps.
 const YIELDS: u32 = 256;
 const SPINNING_ENDS: u32 = SPINS + YIELDS;
-/// Sleeps of [`NAP`] before the lock is given up: 100 ms in all.
-const NAPS: u32 = 200;
-const NAP: Duration = Duration::from_micros(500);
+/// Sleeps of [`NAP`] before the lock is given up: 100 ms at least. Short, so that many threads at one lock each
+/// get it in time.
+const NAPS: u32 = 2000;
+const NAP: Duration = Duration::from_micros(50);
 
 /// A lock private to the process that is tried, never waited for without bound.
 pub(crate) struct TryLock<T> {

@@ -72,7 +72,7 @@ impl Writer {
 
     /// Puts a string into the dictionary, or finds it there.
     ///
-    /// Errors: [`Error::DictionaryFull`]; strings over 4,096 bytes are not interned and give it too.
+    /// Errors: [`Error::DictionaryFull`]; [`Error::Invalid`] for a string over 4,096 bytes.
     pub fn record_string(&self, string: &str) -> Result<StringRef, Error> {
         let recorder = self.recorder()?;
         recorder.counted(Signal::Events, recorder.record_string(string))

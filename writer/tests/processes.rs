@@ -273,8 +273,11 @@ impl Returned {
     }
 
     fn word(&self, thread: usize, kind: usize) -> &AtomicU64 {
+        #[allow(clippy::cast_ptr_alignment)]
         // SAFETY: 4 kinds of 8 bytes for each of few threads lie within the page, aligned.
-        unsafe { &*self.0.as_ptr().cast::<AtomicU64>().add(thread * 4 + kind) }
+        unsafe {
+            &*self.0.as_ptr().cast::<AtomicU64>().add(thread * 4 + kind)
+        }
     }
 }
 
@@ -341,13 +344,13 @@ fn record_thread(
         };
         writer.record_event(&event).unwrap();
         done(1);
-        let series = [KeyValue { key: "thread", value: Value::Int(thread as i64) }];
+        let series = [KeyValue { key: "thread", value: Value::Int(as_int(thread)) }];
         writer.record_measurement(metric, &series, 1, Number::Int(1), None).unwrap();
         done(2);
         writer.end_span(span, made.id()).unwrap();
         done(0);
     }
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_mins(1));
 }
 
 /// Compares a killed process's file with the counts of what had returned; gives the spans in flight.
@@ -379,7 +382,7 @@ fn compare_killed(directory: &Path, returned: &Returned) -> usize {
         let sum = snapshot
             .series
             .iter()
-            .find(|series| series.attributes[0].value == model::Value::Int(thread as i64));
+            .find(|series| series.attributes[0].value == model::Value::Int(as_int(thread)));
         let sum = sum.map_or(0, |series| match series.point {
             model::Point::Sum(model::Number::Int(sum)) => sum.cast_unsigned(),
             ref other => panic!("{other:?}"),
@@ -387,6 +390,10 @@ fn compare_killed(directory: &Path, returned: &Returned) -> usize {
         assert!((count(2)..=count(2) + 1).contains(&sum), "{sum} added, {} had returned", count(2));
     }
     snapshot.spans_in_flight.len()
+}
+
+fn as_int(thread: usize) -> i64 {
+    i64::try_from(thread).unwrap()
 }
 
 fn numbers(found: impl Iterator<Item = u64>) -> Vec<u64> {

@@ -260,6 +260,18 @@ fn the_four_aggregations() {
 }
 
 #[test]
+fn equal_definitions_are_one() {
+    let program = Program::new(|_| {});
+    let sum = program.sum("sum");
+    assert_eq!(program.sum("sum"), sum);
+    assert_ne!(program.sum("another sum"), sum);
+    let scope =
+        |name| program.writer.create_instrumentation_scope(program.resource, name, None, None, &()).unwrap();
+    assert_eq!(scope("scope"), program.scope);
+    assert_ne!(scope("another scope"), program.scope);
+}
+
+#[test]
 fn integers_stay_integers_and_doubles_join_them() {
     let program = Program::new(|_| {});
     let sum = program.sum("sum");
@@ -309,7 +321,7 @@ fn without_crc_all_the_same() {
 fn any_value() -> impl Strategy<Value = model::Value> {
     let leaf = prop_oneof![
         Just(model::Value::Empty),
-        any::<String>().prop_map(|text| model::Value::String(text.into())),
+        any::<String>().prop_map(model::Value::String),
         any::<bool>().prop_map(model::Value::Bool),
         any::<i64>().prop_map(model::Value::Int),
         // Not NaN, which equals nothing.

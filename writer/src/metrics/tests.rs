@@ -40,10 +40,13 @@ impl Lab {
         Self { dictionary, metrics, storage, _directory: directory }
     }
 
-    /// Defines a stream in the dictionary and registers it.
+    /// Defines a stream in the dictionary, under a name of its own, and registers it.
     fn define(&self, aggregation: &Aggregation<'_>) -> MetricRef {
-        let metric =
-            MetricRef(self.dictionary.define(EntryKind::MetricStream, &definition(aggregation)).unwrap());
+        let mut definition = definition(aggregation);
+        let name = self.dictionary.committed().to_le_bytes();
+        definition.extend_from_slice(ItemHeader::new(ItemTag::Name.code(), 16, 0).as_bytes());
+        definition.extend_from_slice(&name);
+        let metric = MetricRef(self.dictionary.define(EntryKind::MetricStream, &definition).unwrap());
         self.metrics.define(metric, aggregation, 1000).unwrap();
         metric
     }
@@ -270,7 +273,8 @@ fn what_does_not_fit_the_dictionary_goes_to_the_overflow_series() {
 fn an_overflow_series_needs_no_room_in_the_dictionary() {
     let lab = Lab::with(CELLS_LENGTH, 8 << 10, 2);
     let metric = lab.define(&COUNTER);
-    while lab.dictionary.define(EntryKind::Resource, &[]).is_ok() {}
+    let fill = |number: &u64| lab.dictionary.define(EntryKind::Resource, &number.to_le_bytes()).is_ok();
+    assert!((0..10_000).take_while(fill).count() < 10_000);
     let found = lab.add(metric, &[int("n", 1)], 1);
     assert!(found.overflow && found == lab.add(metric, &[int("n", 2)], 1));
     assert_eq!(lab.metrics.references(found.series).unwrap(), (metric.raw(), 0));
@@ -346,13 +350,15 @@ fn a_child_stops_at_a_series_that_it_cannot_number() {
     let header = CELLS + CellsHeader::SIZE + 128;
     let mut damaged = Vec::new();
     parent.storage.mapping().load_bytes(header, SeriesHeader::SIZE, &mut damaged);
-    let mut damaged = SeriesHeader::read_from_bytes(&damaged).unwrap();
+    let whole = SeriesHeader::read_from_bytes(&damaged).unwrap();
+    let mut damaged = whole;
     damaged.attributes_ref.set(7777);
     let crc = header_crc(&damaged);
     damaged.crc.set(crc);
     parent.storage.mapping().store_bytes(header, damaged.as_bytes());
     assert_eq!(parent.fork(2000).published().len(), 1);
-    damaged.crc.set(crc ^ 1);
+    damaged = whole;
+    damaged.crc.set(whole.crc.get() ^ 1);
     parent.storage.mapping().store_bytes(header, damaged.as_bytes());
     let child = parent.fork(2000);
     assert_eq!(child.published().len(), 1);

@@ -9,7 +9,7 @@ use otlp_mmap_writer::{
 use std::sync::Arc;
 
 /// Attributes as the reader's model has them, encoded by the writer: one value serves as input and expectation.
-pub struct Given<'a>(pub &'a [model::KeyValue]);
+pub(crate) struct Given<'a>(pub(crate) &'a [model::KeyValue]);
 
 impl Attributes for Given<'_> {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Error> {
@@ -18,7 +18,7 @@ impl Attributes for Given<'_> {
 }
 
 /// Encodes a value of the model.
-pub fn encode(encoder: &mut Encoder<'_>, key: Key<'_>, value: &model::Value) -> Result<(), Error> {
+pub(crate) fn encode(encoder: &mut Encoder<'_>, key: Key<'_>, value: &model::Value) -> Result<(), Error> {
     match value {
         model::Value::Empty => encoder.empty(key),
         model::Value::String(text) => encoder.string(key, text),
@@ -34,7 +34,7 @@ pub fn encode(encoder: &mut Encoder<'_>, key: Key<'_>, value: &model::Value) -> 
 }
 
 /// A body as the reader's model has it.
-pub struct GivenBody<'a>(pub &'a model::Value);
+pub(crate) struct GivenBody<'a>(pub(crate) &'a model::Value);
 
 impl otlp_mmap_writer::AnyValue for GivenBody<'_> {
     fn encode_value(&self, key: Key<'_>, encoder: &mut Encoder<'_>) -> Result<(), Error> {
@@ -42,24 +42,24 @@ impl otlp_mmap_writer::AnyValue for GivenBody<'_> {
     }
 }
 
-pub fn attribute(key: &str, value: model::Value) -> model::KeyValue {
+pub(crate) fn attribute(key: &str, value: model::Value) -> model::KeyValue {
     model::KeyValue { key: Arc::from(key), value, truncated: false }
 }
 
-pub fn text(text: &str) -> model::Value {
+pub(crate) fn text(text: &str) -> model::Value {
     model::Value::String(text.into())
 }
 
 /// A writer with a resource and a scope, in a directory of its own.
-pub struct Program {
-    pub directory: tempfile::TempDir,
-    pub writer: Writer,
-    pub resource: ResourceRef,
-    pub scope: ScopeRef,
+pub(crate) struct Program {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) writer: Writer,
+    pub(crate) resource: ResourceRef,
+    pub(crate) scope: ScopeRef,
 }
 
 impl Program {
-    pub fn new(configure: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn new(configure: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = Config::new(directory.path());
         config.service_name = Some("test".to_owned());
@@ -71,18 +71,18 @@ impl Program {
         Self { directory, writer, resource, scope }
     }
 
-    pub fn sum(&self, name: &str) -> MetricRef {
+    pub(crate) fn sum(&self, name: &str) -> MetricRef {
         let aggregation = Aggregation::Sum { temporality: Temporality::Cumulative, is_monotonic: true };
         self.stream(name, aggregation)
     }
 
-    pub fn stream(&self, name: &str, aggregation: Aggregation<'_>) -> MetricRef {
+    pub(crate) fn stream(&self, name: &str, aggregation: Aggregation<'_>) -> MetricRef {
         let stream = MetricStream { name, description: "", unit: "1", aggregation };
         self.writer.create_metric_stream(self.scope, &stream).unwrap()
     }
 
     /// A root span's start with this number as its id.
-    pub fn start<'a>(&self, number: u64, attributes: &'a dyn Attributes) -> SpanStart<'a> {
+    pub(crate) fn start<'a>(&self, number: u64, attributes: &'a dyn Attributes) -> SpanStart<'a> {
         SpanStart {
             scope: self.scope,
             trace_id: (u128::from(number) << 64 | 1).to_be_bytes(),
@@ -97,7 +97,7 @@ impl Program {
         }
     }
 
-    pub fn event<'a>(&self, time_unix_nano: u64, attributes: &'a dyn Attributes) -> Event<'a> {
+    pub(crate) fn event<'a>(&self, time_unix_nano: u64, attributes: &'a dyn Attributes) -> Event<'a> {
         Event {
             scope: self.scope,
             context: None,
@@ -112,18 +112,18 @@ impl Program {
         }
     }
 
-    pub fn recording(&self) -> Recording {
+    pub(crate) fn recording(&self) -> Recording {
         Recording::open(self.writer.path().unwrap()).unwrap()
     }
 
     /// What is in the file now, which must be free of faults.
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         clean(&self.recording())
     }
 }
 
 /// A recording's content; any fault in it fails the test.
-pub fn clean(recording: &Recording) -> Snapshot {
+pub(crate) fn clean(recording: &Recording) -> Snapshot {
     let snapshot = recording.snapshot().unwrap();
     assert_eq!(snapshot.report.faults, [], "{}", recording.path().display());
     let verified = recording.verify().unwrap();
