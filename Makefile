@@ -2,7 +2,7 @@
 # Everything else that is needed comes with them: Python packages at their pinned versions, into .venv.
 
 PYTHON ?= python3
-VENV := $(CURDIR)/.venv
+VENV ?= $(CURDIR)/.venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv install --quiet
 
@@ -11,13 +11,16 @@ export PYO3_PYTHON := $(BIN)/python
 export PYO3_BUILD_EXTENSION_MODULE := 1
 export VIRTUAL_ENV := $(VENV)
 
-.PHONY: help demo test test-rust test-python lint lint-rust lint-python extension wheel clean
+.PHONY: help packages demo test test-rust test-python lint lint-rust lint-python extension wheel clean
 
 help:
 	@echo "make demo   run a web application, kill it, and read what its recording still holds"
 	@echo "make test   run every test, Rust and Python"
 	@echo "make lint   formatting, clippy, ruff, types and stubs"
 	@echo "make wheel  build the Python package into target/wheels"
+
+# The Python packages alone: what the Dockerfile puts into its image.
+packages: $(VENV)/.test
 
 demo: $(VENV)/.demo extension
 	cd python && $(BIN)/python -m demo $(CURDIR)/demo-out
