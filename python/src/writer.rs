@@ -111,7 +111,8 @@ impl Writer {
     /// Puts a string into the dictionary, once, and returns its reference.
     ///
     /// Raises:
-    ///     CapacityError: the dictionary is full, or the string is longer than 4,096 bytes.
+    ///     InvalidValueError: the string is longer than 4,096 bytes.
+    ///     CapacityError: the dictionary is full.
     fn record_string(&self, py: Python<'_>, string: &Bound<'_, PyAny>) -> PyResult<u32> {
         let string = argument::text("string", string)?;
         self.define(py, &[], |writer| writer.record_string(string).map(StringRef::raw))

@@ -222,7 +222,7 @@ BAD_VALUES: list[tuple[Any, type[OtlpMmapError]]] = [
 ]
 
 BAD: dict[str, list[Case]] = {
-    "record_string": for_text("string"),
+    "record_string": [*for_text("string"), ("string", "x" * 4097, InvalidValueError)],
     "create_resource": [*for_attributes("attributes"), *for_text("schema_url")],
     "create_instrumentation_scope": [
         *for_reference("resource_ref", "scope"),

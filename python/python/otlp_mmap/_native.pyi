@@ -118,7 +118,8 @@ class Writer:
         """Puts a string into the dictionary, once, and returns its reference.
 
         Raises:
-            CapacityError: the dictionary is full, or the string is longer than 4,096 bytes.
+            InvalidValueError: the string is longer than 4,096 bytes.
+            CapacityError: the dictionary is full.
         """
     def create_resource(self, attributes: _Attributes, schema_url: str | None = None) -> int:
         """Defines a resource and returns its reference."""
