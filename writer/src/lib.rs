@@ -71,3 +71,8 @@ pub use telemetry::{
     StringRef, Temporality, Text, Value,
 };
 pub use writer::Writer;
+
+/// The README's examples, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
