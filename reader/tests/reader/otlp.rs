@@ -61,12 +61,12 @@ fn a_span_as_json() {
     let snapshot = image.open().snapshot().unwrap();
     let expected = concat!(
         r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"#,
-        r#""scopeSpans":[{"scope":{"name":"scope","version":"1.2"},"spans":[{"#,
-        r#""traceId":"abababababababababababababababab","spanId":"0101010101010101","flags":1,"#,
-        r#""name":"say \"hi\"\n","kind":2,"startTimeUnixNano":"5","endTimeUnixNano":"1000000000","attributes":["#,
+        r#""scopeSpans":[{"scope":{"name":"scope","version":"1.2"},"spans":[{"attributes":["#,
         r#"{"key":"n","value":{"intValue":"-9223372036854775808"}},{"key":"d","value":{"doubleValue":"NaN"}},"#,
         r#"{"key":"b","value":{"bytesValue":"//4="}},{"key":"e","value":{}}],"#,
-        r#""status":{"message":"no","code":2}}]}]}]}"#
+        r#""endTimeUnixNano":"1000000000","flags":1,"kind":2,"name":"say \"hi\"\n","spanId":"0101010101010101","#,
+        r#""startTimeUnixNano":"5","status":{"code":2,"message":"no"},"#,
+        r#""traceId":"abababababababababababababababab"}]}]}]}"#
     );
     assert_eq!(otlp::json::traces(&otlp::traces(&snapshot.spans)), expected);
 }
@@ -83,9 +83,9 @@ fn an_event_as_json() {
     let snapshot = image.open().snapshot().unwrap();
     let json = otlp::json::logs(&otlp::logs(&snapshot.events));
     let record = concat!(
-        r#""logRecords":[{"timeUnixNano":"1000000000","observedTimeUnixNano":"9","severityNumber":17,"#,
-        r#""severityText":"ERROR","body":{"stringValue":"text"},"flags":1,"#,
-        r#""traceId":"abababababababababababababababab","spanId":"0101010101010101","eventName":"login"}]"#
+        r#""logRecords":[{"body":{"stringValue":"text"},"eventName":"login","flags":1,"#,
+        r#""observedTimeUnixNano":"9","severityNumber":17,"severityText":"ERROR","spanId":"0101010101010101","#,
+        r#""timeUnixNano":"1000000000","traceId":"abababababababababababababababab"}]"#
     );
     assert!(json.starts_with(r#"{"resourceLogs":[{"resource":"#) && json.contains(record), "{json}");
 }
@@ -107,9 +107,10 @@ fn metrics_are_cumulative_and_of_their_kind() {
     assert!(matches!(&metrics[2].data, Some(Data::ExponentialHistogram(_))));
     let json = otlp::json::metrics(&data);
     for part in [
-        r#""sum":{"dataPoints":[{"startTimeUnixNano":"1","timeUnixNano":"9","asInt":"4"}],"aggregationTemporality":2,"isMonotonic":true}"#,
-        r#""count":"6","sum":7.5,"bucketCounts":["1","2","3"],"explicitBounds":[1.0,1e22],"min":0.5,"max":4.0}"#,
-        r#""scale":-2,"zeroCount":"5","positive":{"offset":-7,"bucketCounts":["1","2","3"]},"negative":{"offset":3,"bucketCounts":["10"]}"#,
+        r#""sum":{"aggregationTemporality":2,"dataPoints":[{"asInt":"4","startTimeUnixNano":"1","timeUnixNano":"9"}],"isMonotonic":true}"#,
+        r#""bucketCounts":["1","2","3"],"count":"6","explicitBounds":[1.0,1e+22],"max":4.0,"min":0.5,"startTimeUnixNano":"1","sum":7.5,"#,
+        r#""negative":{"bucketCounts":["10"],"offset":3},"positive":{"bucketCounts":["1","2","3"],"offset":-7},"scale":-2,"startTimeUnixNano":"1","#,
+        r#""zeroCount":"5"}"#,
     ] {
         assert!(json.contains(part), "{part}\n{json}");
     }
