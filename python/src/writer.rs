@@ -575,6 +575,6 @@ fn raised(py: Python<'_>, entries: &[&Entries], error: &Error) -> PyErr {
 }
 
 /// The span in flight with these ids.
-fn find(writer: &recorder::Writer, _scope: ScopeRef, ids: Ids) -> Result<recorder::SpanRef, Error> {
-    writer.find_span(ids.0, ids.1)
+fn find(writer: &recorder::Writer, scope: ScopeRef, ids: Ids) -> Result<recorder::SpanRef, Error> {
+    writer.find_span(scope, ids.0, ids.1)
 }

@@ -4,7 +4,8 @@
 use crate::clock;
 use crate::dictionary::MAX_INTERNED;
 use crate::error::Error;
-use crate::fit::{Fit, encode_or_refuse};
+use crate::fit::encode_or_refuse;
+use crate::metrics::Found;
 use crate::record::{check_ids, heading};
 use crate::recorder::Recorder;
 use crate::scratch::with_scratch;
@@ -32,10 +33,7 @@ impl Recorder {
                 format!("{} bytes are more than the {MAX_INTERNED} of an interned string", string.len());
             return Err(Error::invalid("string", reason));
         }
-        match self.dictionary.intern(string) {
-            Some(reference) => Ok(StringRef(reference)),
-            None => Err(Error::DictionaryFull),
-        }
+        self.dictionary.intern(string).map(StringRef).ok_or(Error::DictionaryFull)
     }
 
     /// Defines a resource.
@@ -46,12 +44,13 @@ impl Recorder {
     ) -> Result<ResourceRef, Error> {
         self.check_open()?;
         with_scratch(|scratch| {
-            encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
+            let fit = encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
                 if let Some(url) = schema_url.filter(|url| !url.is_empty()) {
                     encoder.text(ItemTag::SchemaUrl, url);
                 }
                 attributes.encode(encoder)
             })?;
+            self.count_inlined(Signal::Events, fit);
             self.dictionary.define(EntryKind::Resource, scratch).map(ResourceRef)
         })
     }
@@ -71,7 +70,7 @@ impl Recorder {
             let mut body = ScopeBody::new_zeroed();
             body.resource_ref.set(resource.0);
             scratch.extend_from_slice(body.as_bytes());
-            encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
+            let fit = encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
                 encoder.text(ItemTag::Name, name);
                 for (tag, text) in [(ItemTag::Version, version), (ItemTag::SchemaUrl, schema_url)] {
                     if let Some(text) = text.filter(|text| !text.is_empty()) {
@@ -80,6 +79,7 @@ impl Recorder {
                 }
                 attributes.encode(encoder)
             })?;
+            self.count_inlined(Signal::Events, fit);
             self.dictionary.define(EntryKind::Scope, scratch).map(ScopeRef)
         })
     }
@@ -121,7 +121,7 @@ impl Recorder {
     /// Finds or creates a series.
     pub(crate) fn bind(&self, metric: MetricRef, attributes: &dyn Attributes) -> Result<SeriesRef, Error> {
         self.check_open()?;
-        self.find_series(metric, attributes, 0)
+        self.find_series(metric, attributes, 0).map(|found| found.series)
     }
 
     fn find_series(
@@ -129,18 +129,15 @@ impl Recorder {
         metric: MetricRef,
         attributes: &dyn Attributes,
         time_unix_nano: u64,
-    ) -> Result<SeriesRef, Error> {
+    ) -> Result<Found, Error> {
         self.dictionary.check("metric_ref", metric.0, EntryKind::MetricStream)?;
-        let found = with_scratch(|scratch| {
-            encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
+        with_scratch(|scratch| {
+            let fit = encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
                 attributes.encode(encoder)
             })?;
+            self.count_inlined(Signal::Measurements, fit);
             self.metrics.series(&self.dictionary, metric, scratch, time_unix_nano)
-        })?;
-        if found.overflow {
-            self.count(Signal::Measurements, Counter::CardinalityOverflow, 1);
-        }
-        Ok(found.series)
+        })
     }
 
     /// Records a measurement of a metric stream.
@@ -156,23 +153,28 @@ impl Recorder {
         if let Some(context) = context {
             check_ids("span_context", &context.trace_id, "span_context", context.span_id)?;
         }
-        let series = self.find_series(metric, attributes, time_unix_nano)?;
-        self.record_in(series, time_unix_nano, value, context)
+        let found = self.find_series(metric, attributes, time_unix_nano)?;
+        let measurement = Measurement { time_unix_nano, value, context };
+        if found.overflow {
+            // The overflow series has none of these attributes: its exemplars keep them.
+            self.record_in(found.series, measurement, attributes)?;
+            self.count(Signal::Measurements, Counter::CardinalityOverflow, 1);
+            return Ok(());
+        }
+        self.record_in(found.series, measurement, &())
     }
 
-    /// Records a measurement of a bound series.
+    /// Records a measurement of a series, with the attributes that the series does not have.
     #[inline]
     pub(crate) fn record_in(
         &self,
         series: SeriesRef,
-        time_unix_nano: u64,
-        value: Number,
-        context: Option<&SpanContext>,
+        measurement: Measurement<'_>,
+        filtered: &dyn Attributes,
     ) -> Result<(), Error> {
-        self.metrics.record(series, time_unix_nano, value)?;
-        let exemplar = context.is_some_and(|context| context.flags & SAMPLED != 0);
-        if (exemplar || self.config.stream_measurements)
-            && self.append_measurement(series, time_unix_nano, value, context, exemplar).is_err()
+        self.metrics.record(series, measurement.time_unix_nano, measurement.value)?;
+        if (measurement.is_exemplar() || self.config.stream_measurements)
+            && self.append_measurement(series, measurement, filtered).is_err()
         {
             self.count(Signal::Measurements, Counter::ExemplarLost, 1);
         }
@@ -183,29 +185,54 @@ impl Recorder {
     fn append_measurement(
         &self,
         series: SeriesRef,
-        time_unix_nano: u64,
-        value: Number,
-        context: Option<&SpanContext>,
-        exemplar: bool,
+        measurement: Measurement<'_>,
+        filtered: &dyn Attributes,
     ) -> Result<(), Error> {
+        const FIXED: usize = RecordHeader::SIZE + MeasurementBody::SIZE;
         let (stream_ref, attributes_ref) = self.metrics.references(series)?;
+        let mut body = measurement.body();
+        body.stream_ref.set(stream_ref);
+        body.attributes_ref.set(attributes_ref);
+        with_scratch(|scratch| {
+            scratch.extend_from_slice(&[0; RecordHeader::SIZE]);
+            scratch.extend_from_slice(body.as_bytes());
+            let room = self.measurements.room() - FIXED;
+            let fit =
+                encode_or_refuse(scratch, room, &self.dictionary, &mut |encoder| filtered.encode(encoder))?;
+            let heading = heading(RecordType::Measurement, fit, measurement.time_unix_nano);
+            self.publish(&self.measurements, heading, scratch)
+        })
+    }
+}
+
+/// One measurement.
+#[derive(Clone, Copy)]
+pub(crate) struct Measurement<'a> {
+    pub(crate) time_unix_nano: u64,
+    pub(crate) value: Number,
+    pub(crate) context: Option<&'a SpanContext>,
+}
+
+impl Measurement<'_> {
+    /// Whether its span is sampled.
+    fn is_exemplar(&self) -> bool {
+        self.context.is_some_and(|context| context.flags & SAMPLED != 0)
+    }
+
+    /// The body of its record, without references.
+    fn body(&self) -> MeasurementBody {
         let mut body = MeasurementBody::new_zeroed();
-        if let Some(context) = context {
+        if let Some(context) = self.context {
             body.trace_id = context.trace_id;
             body.span_id = context.span_id;
         }
-        body.stream_ref.set(stream_ref);
-        body.attributes_ref.set(attributes_ref);
-        let (bits, double) = match value {
+        let (bits, double) = match self.value {
             Number::Int(number) => (number.cast_unsigned(), 0),
             Number::Double(number) => (number.to_bits(), MEASUREMENT_FLAG_DOUBLE),
         };
         body.value_bits.set(bits);
-        body.flags.set(double | if exemplar { 0 } else { MEASUREMENT_FLAG_RAW });
-        let mut record = [0; RecordHeader::SIZE + MeasurementBody::SIZE];
-        record[RecordHeader::SIZE..].copy_from_slice(body.as_bytes());
-        let heading = heading(RecordType::Measurement, Fit::default(), time_unix_nano);
-        self.publish(&self.measurements, heading, &mut record)
+        body.flags.set(double | if self.is_exemplar() { 0 } else { MEASUREMENT_FLAG_RAW });
+        body
     }
 }
 

@@ -37,8 +37,6 @@ pub(crate) struct Dictionary {
     /// The kind of the entry that starts at each reference; 0: none does.
     kinds: Box<[AtomicU8]>,
     end: TryLock<End>,
-    /// Strings that found no room since the last look: `DictionaryFull`, counted by the caller.
-    inlined: AtomicU64,
 }
 
 impl Dictionary {
@@ -62,7 +60,6 @@ impl Dictionary {
             length,
             seed,
             end: TryLock::new(End { used, ahead, definitions: HashMap::new() }),
-            inlined: AtomicU64::new(0),
         };
         dictionary.index_copied(copied);
         Ok(dictionary)
@@ -72,7 +69,7 @@ impl Dictionary {
         self.storage.mapping()
     }
 
-    /// Reference of a string, appended if it is new; `None` if there is no room (counted) or it is too long.
+    /// Reference of a string, appended if it is new; `None` if there is no room or it is too long.
     #[inline]
     pub(crate) fn intern(&self, string: &str) -> Option<u32> {
         let hash = hash(self.seed, string.as_bytes());
@@ -120,8 +117,6 @@ impl Dictionary {
                 return Some(reference);
             }
         }
-        // Relaxed: a statistic.
-        self.inlined.fetch_add(1, Ordering::Relaxed);
         None
     }
 
@@ -130,12 +125,6 @@ impl Dictionary {
         (0..PROBES)
             .map(|probe| (low_bits(hash) + probe) & mask)
             .find(|&slot| self.index[slot].load(Ordering::Relaxed) == 0)
-    }
-
-    /// Strings that found no room since the last call.
-    #[inline]
-    pub(crate) fn take_inlined(&self) -> u64 {
-        if self.inlined.load(Ordering::Relaxed) == 0 { 0 } else { self.inlined.swap(0, Ordering::Relaxed) }
     }
 
     /// Reference of a definition or an attribute set, appended if there is no equal one.
@@ -272,11 +261,11 @@ const fn code(kind: EntryKind) -> u8 {
 
 const fn noun(kind: EntryKind) -> &'static str {
     match kind {
-        EntryKind::String => "string",
-        EntryKind::Resource => "resource",
-        EntryKind::Scope => "instrumentation scope",
-        EntryKind::MetricStream => "metric stream",
-        EntryKind::AttributeSet => "attribute set",
+        EntryKind::String => "a string",
+        EntryKind::Resource => "a resource",
+        EntryKind::Scope => "an instrumentation scope",
+        EntryKind::MetricStream => "a metric stream",
+        EntryKind::AttributeSet => "an attribute set",
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Encoder<'a> {
     pub(crate) dropped: u32,
     /// A value was cut, or something was left out.
     pub(crate) truncated: bool,
+    /// Keys that stand inline because the dictionary has no room.
+    pub(crate) inlined: u32,
 }
 
 /// An item that has begun; `Encoder::finish` writes its header.
@@ -37,7 +39,17 @@ pub(crate) struct Begun {
 
 impl<'a> Encoder<'a> {
     pub(crate) fn new(bytes: &'a mut Vec<u8>, dictionary: &'a Dictionary, cap: usize, limit: usize) -> Self {
-        Self { bytes, dictionary, cap, limit, depth: 0, keyless: false, dropped: 0, truncated: false }
+        Self {
+            bytes,
+            dictionary,
+            cap,
+            limit,
+            depth: 0,
+            keyless: false,
+            dropped: 0,
+            truncated: false,
+            inlined: 0,
+        }
     }
 
     /// An attribute of any type. Errors: an empty key; a key where none belongs, or none where one does.
@@ -150,6 +162,7 @@ impl<'a> Encoder<'a> {
             inner.truncated = false;
             content(&mut inner)?;
             begun.cut = inner.truncated;
+            self.inlined = inner.inlined;
         }
         self.finish(&begun);
         Ok(())
@@ -190,6 +203,7 @@ impl<'a> Encoder<'a> {
                 if let Some(reference) = self.dictionary.intern(key) {
                     return Ok((reference, None));
                 }
+                self.inlined += 1;
                 let kept = key.floor_char_boundary(MAX_INLINE_KEY);
                 self.truncated |= kept < key.len();
                 Ok((0, Some(&key[..kept])))

@@ -19,13 +19,13 @@ pub enum Error {
         reason: String,
     },
     /// A reference that this recording did not give out, or that refers to something else.
-    #[error("{argument}: {reference} does not refer to a {expected} of this recording")]
+    #[error("{argument}: {reference} does not refer to {expected} of this recording")]
     UnknownReference {
         /// The argument's name.
         argument: &'static str,
         /// The reference as given.
         reference: u32,
-        /// What it must refer to.
+        /// What it must refer to, with its article.
         expected: &'static str,
     },
     /// No span with these ids is in flight: it never started here, or it has ended.

@@ -20,6 +20,8 @@ pub(crate) struct Fit {
     pub(crate) truncated: bool,
     /// Attributes left out.
     pub(crate) dropped: u32,
+    /// Keys that stand inline because the dictionary has no room.
+    pub(crate) inlined: u32,
 }
 
 /// Appends to `bytes` what `encode` encodes, in at most `room` bytes; `None`: it does not fit even when cut. On
@@ -67,7 +69,7 @@ fn pass(
     bytes.truncate(start);
     let mut encoder = Encoder::new(bytes, dictionary, cap, start + room);
     encode(&mut encoder)?;
-    let fit = Fit { truncated: encoder.truncated, dropped: encoder.dropped };
+    let fit = Fit { truncated: encoder.truncated, dropped: encoder.dropped, inlined: encoder.inlined };
     let whole = fit.dropped == 0 && bytes.len() <= start + room && !(fit.truncated && cap == room);
     Ok((fit, whole))
 }
@@ -124,7 +126,7 @@ mod tests {
             KeyValue { key: "small", value: Value::String("stays whole") },
         ];
         let (fit, length) = fit_into(4000, &attributes);
-        assert_eq!(fit, Some(Fit { truncated: true, dropped: 0 }));
+        assert_eq!(fit, Some(Fit { truncated: true, dropped: 0, inlined: 0 }));
         assert!((3500..=4000).contains(&length), "{length} bytes of 4000 used");
     }
 
@@ -132,15 +134,15 @@ mod tests {
     fn attributes_are_left_out_only_when_nothing_can_be_cut() {
         let attributes: Vec<_> = (0..100).map(|_| KeyValue { key: "key", value: Value::Int(1) }).collect();
         assert_eq!(fit_into(1600, &attributes), (Some(Fit::default()), 1600));
-        assert_eq!(fit_into(1599, &attributes).0, Some(Fit { truncated: true, dropped: 1 }));
-        assert_eq!(fit_into(0, &attributes).0, Some(Fit { truncated: true, dropped: 100 }));
+        assert_eq!(fit_into(1599, &attributes).0, Some(Fit { truncated: true, dropped: 1, inlined: 0 }));
+        assert_eq!(fit_into(0, &attributes).0, Some(Fit { truncated: true, dropped: 100, inlined: 0 }));
     }
 
     #[test]
     fn a_large_array_is_cut_by_elements() {
         let elements = vec![Value::Int(5); 100_000];
         let (fit, length) = fit_into(4096, &[KeyValue { key: "array", value: Value::Array(&elements) }]);
-        assert_eq!(fit, Some(Fit { truncated: true, dropped: 0 }));
+        assert_eq!(fit, Some(Fit { truncated: true, dropped: 0, inlined: 0 }));
         assert!((3600..=4096).contains(&length), "{length} bytes of 4096 used");
     }
 }

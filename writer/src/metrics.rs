@@ -168,7 +168,7 @@ impl Metrics {
     fn get(&self, SeriesRef(reference): SeriesRef) -> Result<&Series, Error> {
         match self.series.get(reference) {
             Some(series) => Ok(series),
-            None => Err(Error::UnknownReference { argument: "series", reference, expected: "series" }),
+            None => Err(Error::UnknownReference { argument: "series", reference, expected: "a series" }),
         }
     }
 
@@ -295,7 +295,7 @@ impl Metrics {
         let reference = metric.raw();
         let found = self.streams.find(self.stream_hash(reference), |stream| stream.reference == reference);
         let unknown =
-            Error::UnknownReference { argument: "metric_ref", reference, expected: "metric stream" };
+            Error::UnknownReference { argument: "metric_ref", reference, expected: "a metric stream" };
         found.map(|(_, stream)| stream).ok_or(unknown)
     }
 

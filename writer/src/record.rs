@@ -34,11 +34,15 @@ impl Recorder {
         if let Err(error) = &result {
             self.count(signal, reason(error), 1);
         }
-        let inlined = self.dictionary.take_inlined();
-        if inlined > 0 {
-            self.count(signal, Counter::DictionaryFull, inlined);
-        }
         result
+    }
+
+    /// Counts the keys that an encoding put inline for want of room in the dictionary.
+    #[inline]
+    pub(crate) fn count_inlined(&self, signal: Signal, fit: Fit) {
+        if fit.inlined > 0 {
+            self.count(signal, Counter::DictionaryFull, fit.inlined.into());
+        }
     }
 
     pub(crate) fn check_open(&self) -> Result<(), Error> {
@@ -73,6 +77,7 @@ impl Recorder {
                 }
                 start.attributes.encode(encoder)
             })?;
+            self.count_inlined(Signal::Spans, fit);
             body.name_ref.set(name_ref);
             scratch[..SpanBody::SIZE].copy_from_slice(body.as_bytes());
             let (span, spilled) = self.active.start(scratch, fit.truncated, fit.dropped)?;
@@ -167,9 +172,10 @@ impl Recorder {
 
     /// Adds to the counts of what the caller left out of a span, to its own limits.
     pub(crate) fn add_dropped(&self, span: SpanRef, dropped: [u32; 3]) -> Result<(), Error> {
-        self.check_open()?;
-        let room = ActiveSpans::room(self.spans.room());
-        self.active.append(span, &[], room, false, dropped).map(|_| ())
+        self.append_items(span, ActiveSpans::room(self.spans.room()), |_| [0; 3], &mut |encoder| {
+            append_dropped(encoder.bytes, dropped);
+            Ok(())
+        })
     }
 
     /// Encodes items and appends them to a span in flight, cut to the room it has left. `lost` says what counts
@@ -190,6 +196,7 @@ impl Recorder {
                 let truncated = fit.is_none_or(|fit| fit.truncated);
                 match self.active.append(span, scratch, room, truncated, lost(fit))? {
                     Appended::Done { newly_spilled } => {
+                        self.count_inlined(Signal::Spans, fit.unwrap_or_default());
                         if newly_spilled {
                             self.count(Signal::Spans, Counter::Spilled, 1);
                         }
@@ -253,6 +260,7 @@ impl Recorder {
             append_dropped(scratch, [dropped, 0, 0]);
             let heading = heading(RecordType::Event, fit, event.time_unix_nano);
             self.publish(&self.events, heading, scratch)?;
+            self.count_inlined(Signal::Events, fit);
             if fit.truncated {
                 self.count(Signal::Events, Counter::Truncated, 1);
             }

@@ -18,8 +18,8 @@ use crate::storage::Storage;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use otlp_mmap_format::{
     BANNER, BYTE_ORDER, CellsHeader, Counter, DictionaryHeader, FileState, HEADER_CRC_OFFSET, Header,
-    HeaderState, MAGIC, SECTIONS_OFFSET, STATE_OFFSET, SectionKind, Signal, VERSION_MAJOR, VERSION_MINOR,
-    counter_index,
+    HeaderState, MAGIC, PAGE_SIZE, SECTIONS_OFFSET, STATE_OFFSET, SectionKind, Signal, VERSION_MAJOR,
+    VERSION_MINOR, counter_index,
 };
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
@@ -134,7 +134,7 @@ impl Recorder {
         let cells = self.layout.section(SectionKind::MetricCells, None);
         for (section, used) in [(dictionary, copied.max(DictionaryHeader::SIZE)), (cells, CellsHeader::SIZE)]
         {
-            self.back(section.offset, used)?;
+            self.back(section.offset, used.next_multiple_of(PAGE_SIZE))?;
             self.storage.mapping().word(section.offset).store(used as u64, Ordering::Release);
         }
         Ok(())

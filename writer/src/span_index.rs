@@ -46,10 +46,15 @@ impl SpanIndex {
         Ok(())
     }
 
-    /// The span in flight with these ids.
-    pub(crate) fn find(&self, ids: &SpanIds) -> Result<Indexed, Error> {
+    /// The span in flight with these ids; an error if it was started under another scope.
+    pub(crate) fn find(&self, scope: ScopeRef, ids: &SpanIds) -> Result<SpanRef, Error> {
         let shard = self.shard(ids).lock_bounded().ok_or(Error::Busy)?;
-        shard.get(ids).copied().ok_or_else(|| Error::unknown_span(&ids.trace_id, &ids.span_id))
+        let indexed = shard.get(ids).ok_or_else(|| Error::unknown_span(&ids.trace_id, &ids.span_id))?;
+        if indexed.scope != scope {
+            let reason = format!("{} is not the scope {} it started in", scope.raw(), indexed.scope.raw());
+            return Err(Error::invalid("instrumentation_scope_ref", reason));
+        }
+        Ok(indexed.span)
     }
 
     /// Removes a span that has ended.

@@ -70,6 +70,7 @@ impl Storage {
             return Err(io("lock a recording in")(io::ErrorKind::WouldBlock.into()));
         }
         let mapping = Mapping::new(&file, size).map_err(io("map a recording in"))?;
+        mapping.word(BACKED_BYTES_OFFSET).store(backed as u64, Ordering::Relaxed);
         Ok(Self { mapping, file, lock, temporary, _descriptors: descriptors })
     }
 

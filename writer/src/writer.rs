@@ -5,6 +5,7 @@
 
 use crate::clock;
 use crate::config::Config;
+use crate::define::Measurement;
 use crate::error::Error;
 use crate::fork;
 use crate::recorder::Recorder;
@@ -75,7 +76,13 @@ impl Writer {
     /// Errors: [`Error::DictionaryFull`]; [`Error::Invalid`] for a string over 4,096 bytes.
     pub fn record_string(&self, string: &str) -> Result<StringRef, Error> {
         let recorder = self.recorder()?;
-        recorder.counted(Signal::Events, recorder.record_string(string))
+        let interned = recorder.record_string(string);
+        if matches!(interned, Err(Error::DictionaryFull)) {
+            // No loss: the caller still has the string and can record it inline.
+            recorder.count(Signal::Events, Counter::DictionaryFull, 1);
+            return interned;
+        }
+        recorder.counted(Signal::Events, interned)
     }
 
     /// Defines a resource (OTel "Resource").
@@ -138,8 +145,8 @@ impl Writer {
     #[inline]
     pub fn record_bound(&self, series: SeriesRef, time_unix_nano: u64, value: Number) -> Result<(), Error> {
         let recorder = self.recorder()?;
-        let outcome =
-            recorder.check_open().and_then(|()| recorder.record_in(series, time_unix_nano, value, None));
+        let measurement = Measurement { time_unix_nano, value, context: None };
+        let outcome = recorder.check_open().and_then(|()| recorder.record_in(series, measurement, &()));
         recorder.counted(Signal::Measurements, outcome)
     }
 
@@ -216,11 +223,10 @@ impl Writer {
 
     /// The span in flight with these ids that [`Self::record_span_start`] started.
     ///
-    /// Errors: [`Error::UnknownSpan`].
-    pub fn find_span(&self, trace_id: [u8; 16], span_id: [u8; 8]) -> Result<SpanRef, Error> {
+    /// Errors: [`Error::UnknownSpan`]; [`Error::Invalid`] if it was started under another scope.
+    pub fn find_span(&self, scope: ScopeRef, trace_id: [u8; 16], span_id: [u8; 8]) -> Result<SpanRef, Error> {
         let recorder = self.recorder()?;
-        let found = recorder.index.find(&SpanIds { trace_id, span_id });
-        recorder.counted(Signal::Spans, found.map(|indexed| indexed.span))
+        recorder.counted(Signal::Spans, recorder.index.find(scope, &SpanIds { trace_id, span_id }))
     }
 
     /// Ends the span with these ids.
@@ -235,16 +241,21 @@ impl Writer {
     ) -> Result<(), Error> {
         let recorder = self.recorder()?;
         let ids = SpanIds { trace_id, span_id };
-        let ended = recorder.check_open().and_then(|()| recorder.index.find(&ids)).and_then(|indexed| {
-            if indexed.scope != scope {
-                let reason = format!("{} is not the scope {} it started in", scope.0, indexed.scope.0);
-                return Err(Error::invalid("instrumentation_scope_ref", reason));
-            }
-            let ended = recorder.end_span(indexed.span, end_time_unix_nano);
+        let found = recorder.check_open().and_then(|()| recorder.index.find(scope, &ids));
+        let ended = found.and_then(|span| {
+            let ended = recorder.end_span(span, end_time_unix_nano);
             recorder.index.remove(&ids);
             ended
         });
         recorder.counted(Signal::Spans, ended)
+    }
+
+    /// Counts a loss that the caller found before it called: input that it could not hand over
+    /// ([`Counter::Invalid`]).
+    pub fn count_invalid(&self, signal: Signal) -> Result<(), Error> {
+        let recorder = self.recorder()?;
+        recorder.count(signal, Counter::Invalid, 1);
+        Ok(())
     }
 
     /// How often something of a signal was counted, in this process's file.

@@ -5,8 +5,8 @@ mod support;
 
 use otlp_mmap_reader::{Exporter, Observer, model};
 use otlp_mmap_writer::{
-    Config, Counter, Error, Event, KeyValue, Number, Overflow, Signal, SpanEvent, SpanStart, StatusCode,
-    Text, Value,
+    Config, Counter, Error, Event, KeyValue, Number, Overflow, Signal, SpanContext, SpanEvent, SpanStart,
+    StatusCode, Text, Value,
 };
 use std::time::{Duration, Instant};
 use support::{Given, Program, attribute, text};
@@ -278,9 +278,18 @@ fn a_full_dictionary_puts_strings_inline_and_still_takes_definitions() {
         assert_eq!(event.attributes, [expected]);
     }
     assert_eq!((&*snapshot.events[3_000].scope.name, snapshot.series.len()), ("late", 1));
-    let inline = snapshot.losses.signal(Signal::Events).counter(Counter::DictionaryFull);
+    let events = snapshot.losses.signal(Signal::Events);
+    let inline = events.counter(Counter::DictionaryFull);
     assert!((1_500..3_000).contains(&inline), "{inline} inline");
     assert!(matches!(program.writer.record_string("another one"), Err(Error::DictionaryFull)));
+    // One more string that stands inline, counted once though its record is encoded several times; no definition.
+    let large = "x".repeat(1 << 20);
+    let attributes = [KeyValue { key: "yet another key that is used once", value: Value::String(&large) }];
+    program.writer.record_event(&program.event(10_000, &attributes)).unwrap();
+    let losses = program.snapshot().losses;
+    let events = losses.signal(Signal::Events);
+    assert_eq!(events.counter(Counter::DictionaryFull), inline + 2);
+    assert_eq!((events.counter(Counter::DefinitionLost), events.lost()), (0, 0));
 }
 
 #[test]
@@ -329,9 +338,11 @@ fn a_full_span_table_spills_and_loses_nothing() {
 fn a_cardinality_limit_sends_the_rest_to_one_overflow_series() {
     let program = Program::new(|config| config.cardinality_limit = 10);
     let sum = program.sum("sum");
+    let context = SpanContext { trace_id: [1; 16], span_id: [1; 8], flags: 1 };
     for number in 0..100 {
         let attributes = [KeyValue { key: "user", value: Value::Int(number) }];
-        program.writer.record_measurement(sum, &attributes, 1, Number::Int(1), None).unwrap();
+        let context = (number == 99).then_some(&context);
+        program.writer.record_measurement(sum, &attributes, 1, Number::Int(1), context).unwrap();
     }
     let snapshot = program.snapshot();
     assert_eq!(snapshot.series.len(), 10);
@@ -339,6 +350,9 @@ fn a_cardinality_limit_sends_the_rest_to_one_overflow_series() {
     let [overflow] = &overflow[..] else { panic!("{} overflow series", overflow.len()) };
     assert_eq!(**overflow.attributes, [attribute("otel.metric.overflow", model::Value::Bool(true))]);
     assert_eq!(overflow.point, model::Point::Sum(model::Number::Int(91)));
+    // What the series does not say, its exemplar does.
+    let filtered = [attribute("user", model::Value::Int(99))];
+    assert_eq!(overflow.exemplars.last().unwrap().filtered_attributes, filtered);
     let counted = snapshot.losses.signal(Signal::Measurements).counter(Counter::CardinalityOverflow);
     assert_eq!(counted, 91);
 }

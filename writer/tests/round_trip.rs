@@ -72,6 +72,7 @@ fn a_span_with_everything() {
     assert_eq!(in_flight.len(), 1);
     assert_eq!((&*in_flight[0].name, in_flight[0].end_time_unix_nano), ("name by reference", None));
     assert_eq!((in_flight[0].attributes.len(), in_flight[0].events.len()), (11, 2));
+    assert_eq!((in_flight[0].dropped_attributes_count, in_flight[0].dropped_links_count), (1, 3));
 
     writer.update_name(span, "a new name").unwrap();
     writer.end_span(span, 2_000).unwrap();
