@@ -1,12 +1,13 @@
 //! The extension module `otlp_mmap._native`: the writer and the reader for Python, and the command line.
 //!
 //! Glue only: arguments are converted (`argument`, `attributes`, `aggregation`), one call of the writer or reader
-//! crate is made, and its result or error is converted back (`model`, `error`). The state is the writer's own, so
-//! the classes are frozen and free-threaded Python works.
+//! crate is made (`call`), and its result or error is converted back (`model`, `error`). The state is the writer's
+//! own, so the classes are frozen and free-threaded Python works.
 
 mod aggregation;
 mod argument;
 mod attributes;
+mod call;
 mod config;
 mod error;
 mod model;

@@ -5,13 +5,14 @@
 
 #![allow(clippy::doc_markdown)] // what stands before a Python item is its docstring
 
-use crate::argument::{self, Ids, dropped, event_name, ids, or_else, scope};
+use crate::argument::{self, dropped, event_name, ids, or_else, scope};
 use crate::attributes::{Body, Entries};
+use crate::call::{Calls, Refused, find, recorded};
 use crate::config::{policy, set};
-use crate::error::{from_writer, is_loss};
+use crate::error::from_writer;
 use crate::{aggregation, reader};
 use otlp_mmap_writer as recorder;
-use otlp_mmap_writer::{Config, Error, MetricRef, Overflow, ResourceRef, ScopeRef, StringRef, Text};
+use otlp_mmap_writer::{Config, MetricRef, Overflow, ResourceRef, ScopeRef, Signal, StringRef, Text};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 ///
 /// A bad argument raises `InvalidTypeError` or `InvalidValueError` (`UnknownReferenceError` for a reference,
 /// `UnknownSpanError` for a span that is not in flight), and nothing is recorded. What is lost for want of room
-/// raises nothing and is counted, see `losses`.
+/// raises nothing. Both are counted, see `losses`.
 ///
 /// Args:
 ///     path: the file to create, which must not exist, or a directory, in which the file is named
@@ -51,9 +52,7 @@ use std::path::PathBuf;
 ///     OSError: the file cannot be created; `FileExistsError` if there is one.
 #[pyclass(frozen, module = "otlp_mmap")]
 pub(crate) struct Writer {
-    inner: recorder::Writer,
-    /// The policy is "block": a call may wait.
-    waits: bool,
+    calls: Calls,
 }
 
 // The arguments are OTLP's; none can be left out or bundled without changing the calls.
@@ -97,15 +96,15 @@ impl Writer {
         set(&mut config.stream_measurements, "stream_measurements", stream_measurements, argument::boolean)?;
         config.overflow = policy(py, overflow, block_timeout)?;
         let waits = matches!(config.overflow, Overflow::Block { .. });
-        let inner =
+        let writer =
             py.detach(|| recorder::Writer::create(config)).map_err(|error| from_writer(py, &error))?;
-        Ok(Self { inner, waits })
+        Ok(Self { calls: Calls { writer, waits } })
     }
 
     /// The file of this process. A forked child gets one of its own with its first call.
     #[getter]
     fn path(&self, py: Python<'_>) -> PyResult<PathBuf> {
-        self.inner.path().map_err(|error| from_writer(py, &error))
+        self.calls.writer.path().map_err(|error| from_writer(py, &error))
     }
 
     /// Puts a string into the dictionary, once, and returns its reference.
@@ -114,8 +113,10 @@ impl Writer {
     ///     InvalidValueError: the string is longer than 4,096 bytes.
     ///     CapacityError: the dictionary is full.
     fn record_string(&self, py: Python<'_>, string: &Bound<'_, PyAny>) -> PyResult<u32> {
-        let string = argument::text("string", string)?;
-        self.define(py, &[], |writer| writer.record_string(string).map(StringRef::raw))
+        self.calls.of(Signal::Events, || {
+            let string = argument::text("string", string)?;
+            self.calls.define(py, &[], |writer| writer.record_string(string).map(StringRef::raw))
+        })
     }
 
     /// Defines a resource and returns its reference.
@@ -125,10 +126,12 @@ impl Writer {
         attributes: &Bound<'_, PyAny>,
         schema_url: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u32> {
-        let entries = Entries::new("attributes", Some(attributes))?;
-        let schema_url = argument::optional_text("schema_url", schema_url)?;
-        self.define(attributes.py(), &[&entries], |writer| {
-            writer.create_resource(&entries, schema_url).map(ResourceRef::raw)
+        self.calls.of(Signal::Events, || {
+            let entries = Entries::new("attributes", Some(attributes))?;
+            let schema_url = argument::optional_text("schema_url", schema_url)?;
+            self.calls.define(attributes.py(), &[&entries], |writer| {
+                writer.create_resource(&entries, schema_url).map(ResourceRef::raw)
+            })
         })
     }
 
@@ -142,15 +145,17 @@ impl Writer {
         attributes: Option<&Bound<'_, PyAny>>,
         schema_url: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u32> {
-        let resource = ResourceRef::from_raw(argument::reference("resource_ref", resource_ref)?);
-        let name = argument::text("name", name)?;
-        let version = argument::optional_text("version", version)?;
-        let entries = Entries::new("attributes", attributes)?;
-        let schema_url = argument::optional_text("schema_url", schema_url)?;
-        self.define(resource_ref.py(), &[&entries], |writer| {
-            writer
-                .create_instrumentation_scope(resource, name, version, schema_url, &entries)
-                .map(ScopeRef::raw)
+        self.calls.of(Signal::Events, || {
+            let resource = ResourceRef::from_raw(argument::reference("resource_ref", resource_ref)?);
+            let name = argument::text("name", name)?;
+            let version = argument::optional_text("version", version)?;
+            let entries = Entries::new("attributes", attributes)?;
+            let schema_url = argument::optional_text("schema_url", schema_url)?;
+            self.calls.define(resource_ref.py(), &[&entries], |writer| {
+                writer
+                    .create_instrumentation_scope(resource, name, version, schema_url, &entries)
+                    .map(ScopeRef::raw)
+            })
         })
     }
 
@@ -175,15 +180,19 @@ impl Writer {
         unit: &Bound<'_, PyAny>,
         aggregation: &Bound<'_, PyAny>,
     ) -> PyResult<u32> {
-        let scope = scope(instrumentation_scope_ref)?;
-        let aggregation = aggregation::parse(aggregation)?;
-        let stream = recorder::MetricStream {
-            name: argument::text("name", name)?,
-            description: argument::text("description", description)?,
-            unit: argument::text("unit", unit)?,
-            aggregation: aggregation.borrow(),
-        };
-        self.define(name.py(), &[], |writer| writer.create_metric_stream(scope, &stream).map(MetricRef::raw))
+        self.calls.of(Signal::Measurements, || {
+            let scope = scope(instrumentation_scope_ref)?;
+            let aggregation = aggregation::parse(aggregation)?;
+            let stream = recorder::MetricStream {
+                name: argument::text("name", name)?,
+                description: argument::text("description", description)?,
+                unit: argument::text("unit", unit)?,
+                aggregation: aggregation.borrow(),
+            };
+            self.calls.define(name.py(), &[], |writer| {
+                writer.create_metric_stream(scope, &stream).map(MetricRef::raw)
+            })
+        })
     }
 
     /// Adds a measurement to the series that a metric stream has for these attributes.
@@ -204,13 +213,15 @@ impl Writer {
         value: &Bound<'_, PyAny>,
         span_context: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let metric = MetricRef::from_raw(argument::reference("metric_ref", metric_ref)?);
-        let entries = Entries::new("attributes", Some(attributes))?;
-        let time = argument::time("time_unix_nano", time_unix_nano)?;
-        let value = argument::number("value", value)?;
-        let context = span_context.map(argument::span_context).transpose()?;
-        self.record(metric_ref.py(), &[&entries], |writer| {
-            writer.record_measurement(metric, &entries, time, value, context.as_ref())
+        self.calls.of(Signal::Measurements, || {
+            let metric = MetricRef::from_raw(argument::reference("metric_ref", metric_ref)?);
+            let entries = Entries::new("attributes", Some(attributes))?;
+            let time = argument::time("time_unix_nano", time_unix_nano)?;
+            let value = argument::number("value", value)?;
+            let context = span_context.map(argument::span_context).transpose()?;
+            self.calls.record(metric_ref.py(), &[&entries], |writer| {
+                writer.record_measurement(metric, &entries, time, value, context.as_ref())
+            })
         })
     }
 
@@ -246,36 +257,38 @@ impl Writer {
         observed_time_unix_nano: Option<&Bound<'_, PyAny>>,
         dropped_attributes_count: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let py = time_unix_nano.py();
-        let scope = scope(instrumentation_scope_ref)?;
-        let context = span_context.map(argument::span_context).transpose()?;
-        let name = event_name(event_name_ref)?;
-        let time_unix_nano = argument::time("time_unix_nano", time_unix_nano)?;
-        let entries = Entries::new("attributes", Some(attributes))?;
-        let severity_number = or_else(0, "severity_number", severity_number, argument::u32)?;
-        let severity_text = argument::optional_text("severity_text", severity_text)?.unwrap_or("");
-        let body = body.map(|body| Body::new("body", body));
-        let observed_time_unix_nano =
-            or_else(time_unix_nano, "observed_time_unix_nano", observed_time_unix_nano, argument::time)?;
-        let dropped_attributes_count = dropped(dropped_attributes_count)?;
-        let result = self.run(py, |writer| {
-            writer.record_event(&recorder::Event {
-                scope,
-                context,
-                name,
-                time_unix_nano,
-                observed_time_unix_nano,
-                severity_number,
-                severity_text,
-                body: body.as_ref().map(|body| body as &dyn recorder::AnyValue),
-                attributes: &entries,
-                dropped_attributes_count,
-            })
-        });
-        match body.and_then(|body| body.failure(py)) {
-            Some(error) => Err(error),
-            None => recorded(py, &[&entries], result),
-        }
+        self.calls.of(Signal::Events, || {
+            let py = time_unix_nano.py();
+            let scope = scope(instrumentation_scope_ref)?;
+            let context = span_context.map(argument::span_context).transpose()?;
+            let name = event_name(event_name_ref)?;
+            let time_unix_nano = argument::time("time_unix_nano", time_unix_nano)?;
+            let entries = Entries::new("attributes", Some(attributes))?;
+            let severity_number = or_else(0, "severity_number", severity_number, argument::u32)?;
+            let severity_text = argument::optional_text("severity_text", severity_text)?.unwrap_or("");
+            let body = body.map(|body| Body::new("body", body));
+            let observed_time_unix_nano =
+                or_else(time_unix_nano, "observed_time_unix_nano", observed_time_unix_nano, argument::time)?;
+            let dropped_attributes_count = dropped(dropped_attributes_count)?;
+            let result = self.calls.run(py, |writer| {
+                writer.record_event(&recorder::Event {
+                    scope,
+                    context,
+                    name,
+                    time_unix_nano,
+                    observed_time_unix_nano,
+                    severity_number,
+                    severity_text,
+                    body: body.as_ref().map(|body| body as &dyn recorder::AnyValue),
+                    attributes: &entries,
+                    dropped_attributes_count,
+                })
+            });
+            match body.and_then(|body| body.failure(py)) {
+                Some(error) => Err(Refused::ByWriter(error)),
+                None => recorded(py, &[&entries], result),
+            }
+        })
     }
 
     /// Records that a span has started. Until it ends, readers list it as in flight, also after a crash.
@@ -308,29 +321,31 @@ impl Writer {
         attributes: &Bound<'_, PyAny>,
         trace_state: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let scope = scope(instrumentation_scope_ref)?;
-        let (trace_id, span_id) = ids(trace_id, span_id)?;
-        let parent_span_id = or_else([0; 8], "parent_span_id", parent_span_id, argument::id)?;
-        let flags = argument::u32("flags", flags)?;
-        let text = argument::text("name", name)?;
-        let kind = argument::span_kind("kind", kind)?;
-        let start_time_unix_nano = argument::time("start_time_unix_nano", start_time_unix_nano)?;
-        let entries = Entries::new("attributes", Some(attributes))?;
-        let trace_state = argument::optional_text("trace_state", trace_state)?.unwrap_or("");
-        self.record(name.py(), &[&entries], |writer| {
-            let start = recorder::SpanStart {
-                scope,
-                trace_id,
-                span_id,
-                parent_span_id,
-                trace_state,
-                flags,
-                name: Text::Str(text),
-                kind,
-                start_time_unix_nano,
-                attributes: &entries,
-            };
-            writer.record_span_start(&start).map(drop)
+        self.calls.of(Signal::Spans, || {
+            let scope = scope(instrumentation_scope_ref)?;
+            let (trace_id, span_id) = ids(trace_id, span_id)?;
+            let parent_span_id = or_else([0; 8], "parent_span_id", parent_span_id, argument::id)?;
+            let flags = argument::u32("flags", flags)?;
+            let text = argument::text("name", name)?;
+            let kind = argument::span_kind("kind", kind)?;
+            let start_time_unix_nano = argument::time("start_time_unix_nano", start_time_unix_nano)?;
+            let entries = Entries::new("attributes", Some(attributes))?;
+            let trace_state = argument::optional_text("trace_state", trace_state)?.unwrap_or("");
+            self.calls.record(name.py(), &[&entries], |writer| {
+                let start = recorder::SpanStart {
+                    scope,
+                    trace_id,
+                    span_id,
+                    parent_span_id,
+                    trace_state,
+                    flags,
+                    name: Text::Str(text),
+                    kind,
+                    start_time_unix_nano,
+                    attributes: &entries,
+                };
+                writer.record_span_start(&start).map(drop)
+            })
         })
     }
 
@@ -342,10 +357,12 @@ impl Writer {
         span_id: &Bound<'_, PyAny>,
         attributes: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
-        let entries = Entries::new("attributes", Some(attributes))?;
-        self.record(attributes.py(), &[&entries], |writer| {
-            writer.set_attributes(find(writer, scope, ids)?, &entries)
+        self.calls.of(Signal::Spans, || {
+            let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
+            let entries = Entries::new("attributes", Some(attributes))?;
+            self.calls.record(attributes.py(), &[&entries], |writer| {
+                writer.set_attributes(find(writer, scope, ids)?, &entries)
+            })
         })
     }
 
@@ -373,19 +390,21 @@ impl Writer {
         attributes: &Bound<'_, PyAny>,
         dropped_attributes_count: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
-        let text = argument::text("name", name)?;
-        let time_unix_nano = argument::time("time_unix_nano", time_unix_nano)?;
-        let entries = Entries::new("attributes", Some(attributes))?;
-        let dropped_attributes_count = dropped(dropped_attributes_count)?;
-        self.record(name.py(), &[&entries], |writer| {
-            let event = recorder::SpanEvent {
-                name: Text::Str(text),
-                time_unix_nano,
-                attributes: &entries,
-                dropped_attributes_count,
-            };
-            writer.add_event(find(writer, scope, ids)?, &event)
+        self.calls.of(Signal::Spans, || {
+            let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
+            let text = argument::text("name", name)?;
+            let time_unix_nano = argument::time("time_unix_nano", time_unix_nano)?;
+            let entries = Entries::new("attributes", Some(attributes))?;
+            let dropped_attributes_count = dropped(dropped_attributes_count)?;
+            self.calls.record(name.py(), &[&entries], |writer| {
+                let event = recorder::SpanEvent {
+                    name: Text::Str(text),
+                    time_unix_nano,
+                    attributes: &entries,
+                    dropped_attributes_count,
+                };
+                writer.add_event(find(writer, scope, ids)?, &event)
+            })
         })
     }
 
@@ -413,15 +432,17 @@ impl Writer {
         trace_state: Option<&Bound<'_, PyAny>>,
         dropped_attributes_count: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
-        let context = argument::span_context(span_context)?;
-        let entries = Entries::new("attributes", Some(attributes))?;
-        let trace_state = argument::optional_text("trace_state", trace_state)?.unwrap_or("");
-        let dropped_attributes_count = dropped(dropped_attributes_count)?;
-        self.record(span_context.py(), &[&entries], |writer| {
-            let link =
-                recorder::Link { context, trace_state, attributes: &entries, dropped_attributes_count };
-            writer.add_link(find(writer, scope, ids)?, &link)
+        self.calls.of(Signal::Spans, || {
+            let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
+            let context = argument::span_context(span_context)?;
+            let entries = Entries::new("attributes", Some(attributes))?;
+            let trace_state = argument::optional_text("trace_state", trace_state)?.unwrap_or("");
+            let dropped_attributes_count = dropped(dropped_attributes_count)?;
+            self.calls.record(span_context.py(), &[&entries], |writer| {
+                let link =
+                    recorder::Link { context, trace_state, attributes: &entries, dropped_attributes_count };
+                writer.add_link(find(writer, scope, ids)?, &link)
+            })
         })
     }
 
@@ -435,10 +456,14 @@ impl Writer {
         code: &Bound<'_, PyAny>,
         message: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
-        let message = argument::optional_text("message", message)?.unwrap_or("");
-        let status = argument::status_code("code", code)?;
-        self.record(code.py(), &[], |writer| writer.set_status(find(writer, scope, ids)?, status, message))
+        self.calls.of(Signal::Spans, || {
+            let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
+            let message = argument::optional_text("message", message)?.unwrap_or("");
+            let status = argument::status_code("code", code)?;
+            self.calls.record(code.py(), &[], |writer| {
+                writer.set_status(find(writer, scope, ids)?, status, message)
+            })
+        })
     }
 
     /// Gives a span in flight a new name.
@@ -449,9 +474,11 @@ impl Writer {
         span_id: &Bound<'_, PyAny>,
         name: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
-        let text = argument::text("name", name)?;
-        self.record(name.py(), &[], |writer| writer.update_name(find(writer, scope, ids)?, text))
+        self.calls.of(Signal::Spans, || {
+            let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
+            let text = argument::text("name", name)?;
+            self.calls.record(name.py(), &[], |writer| writer.update_name(find(writer, scope, ids)?, text))
+        })
     }
 
     /// Adds to the counts of what the caller left out of a span in flight: attributes, events, links.
@@ -465,13 +492,15 @@ impl Writer {
         events: Option<&Bound<'_, PyAny>>,
         links: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let py = trace_id.py();
-        let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
-        let attributes = or_else(0, "attributes", attributes, argument::u32)?;
-        let events = or_else(0, "events", events, argument::u32)?;
-        let links = or_else(0, "links", links, argument::u32)?;
-        self.record(py, &[], |writer| {
-            writer.add_dropped(find(writer, scope, ids)?, attributes, events, links)
+        self.calls.of(Signal::Spans, || {
+            let py = trace_id.py();
+            let (scope, ids) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
+            let attributes = or_else(0, "attributes", attributes, argument::u32)?;
+            let events = or_else(0, "events", events, argument::u32)?;
+            let links = or_else(0, "links", links, argument::u32)?;
+            self.calls.record(py, &[], |writer| {
+                writer.add_dropped(find(writer, scope, ids)?, attributes, events, links)
+            })
         })
     }
 
@@ -492,10 +521,12 @@ impl Writer {
         span_id: &Bound<'_, PyAny>,
         end_time_unix_nano: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let (scope, (trace_id, span_id)) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
-        let end = argument::time("end_time_unix_nano", end_time_unix_nano)?;
-        self.record(end_time_unix_nano.py(), &[], |writer| {
-            writer.record_span_end(scope, trace_id, span_id, end)
+        self.calls.of(Signal::Spans, || {
+            let (scope, (trace_id, span_id)) = (scope(instrumentation_scope_ref)?, ids(trace_id, span_id)?);
+            let end = argument::time("end_time_unix_nano", end_time_unix_nano)?;
+            self.calls.record(end_time_unix_nano.py(), &[], |writer| {
+                writer.record_span_end(scope, trace_id, span_id, end)
+            })
         })
     }
 
@@ -508,12 +539,12 @@ impl Writer {
     ///
     /// That is for a crash of the machine; a crash of the process loses nothing that was recorded.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.flush()).map_err(|error| from_writer(py, &error))
+        py.detach(|| self.calls.writer.flush()).map_err(|error| from_writer(py, &error))
     }
 
     /// Marks the recording as closed in order. Spans in flight stay listed; later calls raise `ClosedError`.
     fn close(&self, py: Python<'_>) {
-        py.detach(|| self.inner.close());
+        py.detach(|| self.calls.writer.close());
     }
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -529,52 +560,4 @@ impl Writer {
     ) {
         self.close(py);
     }
-}
-
-impl Writer {
-    /// Calls the writer, without the interpreter if the call may wait.
-    fn run<T: Send>(
-        &self,
-        py: Python<'_>,
-        call: impl FnOnce(&recorder::Writer) -> Result<T, Error> + Send,
-    ) -> Result<T, Error> {
-        if self.waits { py.detach(|| call(&self.inner)) } else { call(&self.inner) }
-    }
-
-    /// Records something; a loss is counted in the file and raises nothing.
-    fn record(
-        &self,
-        py: Python<'_>,
-        entries: &[&Entries],
-        call: impl FnOnce(&recorder::Writer) -> Result<(), Error> + Send,
-    ) -> PyResult<()> {
-        recorded(py, entries, self.run(py, call))
-    }
-
-    /// Defines something that the caller gets a reference to.
-    fn define(
-        &self,
-        py: Python<'_>,
-        entries: &[&Entries],
-        call: impl FnOnce(&recorder::Writer) -> Result<u32, Error> + Send,
-    ) -> PyResult<u32> {
-        self.run(py, call).map_err(|error| raised(py, entries, &error))
-    }
-}
-
-fn recorded(py: Python<'_>, entries: &[&Entries], result: Result<(), Error>) -> PyResult<()> {
-    match result {
-        Err(error) if !is_loss(&error) => Err(raised(py, entries, &error)),
-        _ => Ok(()),
-    }
-}
-
-/// The exception that the attributes met, or what the writer's error becomes.
-fn raised(py: Python<'_>, entries: &[&Entries], error: &Error) -> PyErr {
-    entries.iter().find_map(|entries| entries.failure(py)).unwrap_or_else(|| from_writer(py, error))
-}
-
-/// The span in flight with these ids.
-fn find(writer: &recorder::Writer, scope: ScopeRef, ids: Ids) -> Result<recorder::SpanRef, Error> {
-    writer.find_span(scope, ids.0, ids.1)
 }

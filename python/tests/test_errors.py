@@ -304,6 +304,7 @@ for _method in GOOD:
         BAD[_method] += [
             ("instrumentation_scope_ref", 1.0, InvalidTypeError),
             ("instrumentation_scope_ref", -1, UnknownReferenceError),
+            ("instrumentation_scope_ref", "other scope", InvalidValueError),
             *for_id("trace_id", 16),
             *for_id("span_id", 8),
             ("span_id", OTHER, UnknownSpanError),
@@ -316,9 +317,11 @@ def references(recording: Recording) -> dict[str, int]:
     """A reference of each kind; a span is in flight."""
     writer = recording.writer
     writer.record_span_start(recording.scope, TRACE, SPAN, None, 1, "span", 1, EPOCH, {})
+    resource = writer.create_resource({})
     return {
-        "resource": writer.create_resource({}),
+        "resource": resource,
         "scope": recording.scope,
+        "other scope": writer.create_instrumentation_scope(resource, "other"),
         "metric": writer.create_metric_stream(recording.scope, "metric", "", "", SUM),  # type: ignore[arg-type]
         "string": writer.record_string("string"),
     }
@@ -338,6 +341,18 @@ def everything(recording: Recording) -> list[Any]:
     return [reader.spans(), reader.spans_in_flight(), reader.events(), reader.metrics()]
 
 
+def invalid(recording: Recording) -> dict[str, int]:
+    """How many calls of each signal were refused."""
+    return {signal: counts["invalid"] for signal, counts in recording.writer.losses().items()}
+
+
+def signal_of(method: str) -> str:
+    """The signal under which a call is counted."""
+    if method.startswith("record_span_"):
+        return "spans"
+    return "measurements" if method in {"create_metric_stream", "record_measurement"} else "events"
+
+
 @pytest.mark.parametrize("method", GOOD)
 def test_good_arguments_are_taken(recording: Recording, references: dict[str, int], method: str) -> None:
     getattr(recording.writer, method)(**resolved(GOOD[method], references))
@@ -346,6 +361,7 @@ def test_good_arguments_are_taken(recording: Recording, references: dict[str, in
 @pytest.mark.parametrize("method", BAD)
 def test_bad_arguments_raise_and_record_nothing(recording: Recording, references: dict[str, int], method: str) -> None:
     before = everything(recording)
+    assert set(invalid(recording).values()) == {0}
     for argument, value, error in BAD[method]:
         arguments = resolved({**GOOD[method], argument: value}, references)
         with pytest.raises(error) as raised:
@@ -356,6 +372,8 @@ def test_bad_arguments_raise_and_record_nothing(recording: Recording, references
         if isinstance(value, dict) and argument == "attributes" and "key" in value:
             assert "'key'" in said, said
     assert everything(recording) == before
+    refused = {"spans": 0, "events": 0, "measurements": 0, signal_of(method): len(BAD[method])}
+    assert invalid(recording) == refused, "each of them is counted once"
 
 
 @pytest.mark.parametrize(
@@ -415,6 +433,7 @@ def test_bad_arguments_raise_and_record_nothing(recording: Recording, references
 def test_wrong_aggregations(recording: Recording, aggregation: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         recording.writer.create_metric_stream(recording.scope, "metric", "", "", aggregation)
+    assert invalid(recording) == {"spans": 0, "events": 0, "measurements": 1}
 
 
 def test_measurements_that_the_stream_does_not_take(recording: Recording) -> None:

@@ -25,7 +25,7 @@ ROUNDS = 200
 THREADS = 2
 LONGEST_SECONDS = 0.03
 # What each thread counts: calls that returned, by kind.
-STARTED, ENDED, EVENTS, ADDED = range(4)
+STARTED, LEFT_OUT, ENDED, EVENTS, ADDED = KINDS = range(5)
 
 
 def ids(thread: int, number: int) -> tuple[bytes, bytes]:
@@ -40,7 +40,7 @@ def record_until_killed(path: Path, returned: Counts) -> None:
     metric = writer.create_metric_stream(scope, "calls", "", "", Sum("CUMULATIVE", is_monotonic=True))
 
     def record(thread: int) -> None:
-        count = thread * 4
+        count = thread * len(KINDS)
         number = 0
         while True:
             # Two spans overlap: one is always in flight.
@@ -48,6 +48,8 @@ def record_until_killed(path: Path, returned: Counts) -> None:
                 scope, *ids(thread, number), None, 1, f"span {number}", 1, EPOCH + number, {"thread": thread}
             )
             returned.increment(count + STARTED)
+            writer.record_span_dropped(scope, *ids(thread, number), attributes=1, events=2, links=3)
+            returned.increment(count + LEFT_OUT)
             writer.record_event(scope, None, 0, EPOCH + number, {"thread": thread, "number": number})
             returned.increment(count + EVENTS)
             writer.record_measurement(metric, {"thread": thread}, EPOCH + number, 1)
@@ -82,7 +84,7 @@ def rng() -> random.Random:
 def test_kill_at_any_moment(tmp_path: Path, rng: random.Random, batch: int) -> None:
     for number in range(ROUNDS // 10):
         path = tmp_path / f"{batch}.{number}.otlpmm"
-        returned = Counts(THREADS * 4)
+        returned = Counts(THREADS * len(KINDS))
         pid = fork(lambda path=path, returned=returned: record_until_killed(path, returned))  # type: ignore[misc]
         # A moment may lie before the file has its name.
         time.sleep(rng.random() * LONGEST_SECONDS)
@@ -93,7 +95,7 @@ def test_kill_at_any_moment(tmp_path: Path, rng: random.Random, batch: int) -> N
         if path.exists():
             check(Reader(path), returned)
         else:
-            assert not any(returned[index] for index in range(THREADS * 4))
+            assert not any(returned[index] for index in range(THREADS * len(KINDS)))
 
 
 def check_live(path: Path) -> None:
@@ -114,7 +116,7 @@ def check(reader: Reader, returned: Counts) -> None:
     events = [(event.attributes["thread"], event.attributes["number"]) for event in reader.events()]
     added = {series.attributes["thread"]: series.point for series in reader.metrics()}
     for thread in range(THREADS):
-        started, ended, happened, measured = (returned[thread * 4 + kind] for kind in range(4))
+        started, left_out, ended, happened, measured = (returned[thread * len(KINDS) + kind] for kind in KINDS)
         found = [number for number in range(started + 1) if ids(thread, number) in spans]
         assert found == list(range(len(found)))
         assert ended <= len(found) <= ended + 1
@@ -123,6 +125,8 @@ def check(reader: Reader, returned: Counts) -> None:
         for number in open_now:
             span = in_flight[ids(thread, number)]
             assert (span.name, span.attributes) == (f"span {number}", {"thread": thread})
+            counts = (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count)
+            assert counts == (1, 2, 3) or (counts == (0, 0, 0) and number >= left_out)
         numbers = sorted(number for of, number in events if of == thread and isinstance(number, int))
         assert numbers == list(range(len(numbers)))
         assert happened <= len(numbers) <= happened + 1

@@ -75,13 +75,7 @@ def test_traces(path: Path, writer: Writer) -> None:
         spans = [make_span(rng, scope) for _ in range(30)]
         for span in spans[1:]:
             record_span(writer, scope_ref, span)
-        in_flight = dataclasses.replace(
-            spans[0],
-            end_time_unix_nano=None,
-            dropped_attributes_count=0,
-            dropped_events_count=0,
-            dropped_links_count=0,
-        )
+        in_flight = dataclasses.replace(spans[0], end_time_unix_nano=None)
         start_span(writer, scope_ref, in_flight)
         expected[scope.name] = {span.span_id: otlp.span(span) for span in [in_flight, *spans[1:]]}
     document = otlp.parse(dump(path, "spans"), TracesData())

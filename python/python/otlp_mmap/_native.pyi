@@ -69,7 +69,7 @@ class Writer:
 
     A bad argument raises `InvalidTypeError` or `InvalidValueError` (`UnknownReferenceError` for a reference,
     `UnknownSpanError` for a span that is not in flight), and nothing is recorded. What is lost for want of room
-    raises nothing and is counted, see `losses`.
+    raises nothing. Both are counted, see `losses`.
 
     Args:
         path: the file to create, which must not exist, or a directory, in which the file is named
