@@ -4,7 +4,7 @@
 //! private to the process. Looking up is lock-free, bounded and allocates nothing; appending takes a lock.
 
 use crate::error::Error;
-use crate::mapping::Mapping;
+use crate::mapping::{Mapping, last_word};
 use crate::storage::{Ahead, Storage};
 use crate::sync::{AtomicU8, AtomicU64, Ordering, TryLock};
 use otlp_mmap_format::{DictionaryHeader, EntryHeader, EntryKind, align8};
@@ -288,9 +288,7 @@ pub(crate) fn hash(seed: u64, bytes: &[u8]) -> u64 {
         state = mix(state ^ u64::from_le_bytes(*chunk));
     }
     if !tail.is_empty() {
-        let mut last = [0; 8];
-        last[..tail.len()].copy_from_slice(tail);
-        state = mix(state ^ u64::from_le_bytes(last));
+        state = mix(state ^ last_word(tail));
     }
     mix(state ^ seed)
 }

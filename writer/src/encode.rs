@@ -132,12 +132,44 @@ impl<'a> Encoder<'a> {
 
     #[inline]
     fn sized(&mut self, key: Key<'_>, value_type: ValueType, payload: &[u8], cut: bool) -> Result<(), Error> {
-        if let Some(mut begun) = self.begin_value(key, value_type, payload.len())? {
+        if let Some(reference) = self.reference(key) {
+            self.put(value_type, reference, payload, cut);
+        } else if let Some(mut begun) = self.begin_value(key, value_type, payload.len())? {
             begun.cut = cut;
             self.bytes.extend_from_slice(payload);
             self.finish(&begun);
         }
         Ok(())
+    }
+
+    /// The reference of a key that needs no more than that; `None` for one that stands inline or is wrong.
+    #[inline]
+    fn reference(&self, key: Key<'_>) -> Option<u32> {
+        match key {
+            Key::Str(key) if !self.keyless && !key.is_empty() => self.dictionary.intern(key),
+            Key::None if self.keyless => Some(0),
+            _ => None,
+        }
+    }
+
+    /// Appends a whole item, or counts it as left out if it has no room.
+    #[inline]
+    fn put(&mut self, value_type: ValueType, reference: u32, payload: &[u8], cut: bool) {
+        let length = ItemHeader::SIZE + payload.len();
+        let padding = length.next_multiple_of(8) - length;
+        if self.bytes.len() + length + padding > self.limit {
+            self.dropped += 1;
+            self.truncated = true;
+            return;
+        }
+        let tag = if cut { value_type.code() | ITEM_TRUNCATED } else { value_type.code() };
+        self.truncated |= cut;
+        // Caps and limits keep every item under 2^24 bytes (`MAX_ITEM_SIZE`).
+        let header = ItemHeader::new(tag, u32::try_from(length).unwrap_or(u32::MAX), reference);
+        self.bytes.reserve(length + padding);
+        self.bytes.extend_from_slice(header.as_bytes());
+        self.bytes.extend_from_slice(payload);
+        self.bytes.extend_from_slice(&[0; 8][..padding]);
     }
 
     fn container(

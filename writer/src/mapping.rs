@@ -59,9 +59,7 @@ impl Mapping {
             word.store(u64::from_le_bytes(*chunk), Ordering::Relaxed);
         }
         if let (false, Some(word)) = (tail.is_empty(), words.last()) {
-            let mut last = [0; 8];
-            last[..tail.len()].copy_from_slice(tail);
-            word.store(u64::from_le_bytes(last), Ordering::Relaxed);
+            word.store(last_word(tail), Ordering::Relaxed);
         }
     }
 
@@ -85,16 +83,20 @@ impl Mapping {
             .iter()
             .zip(chunks)
             .all(|(word, chunk)| word.load(Ordering::Relaxed) == u64::from_le_bytes(*chunk));
-        let mut last = [0; 8];
-        last[..tail.len()].copy_from_slice(tail);
         same && (tail.is_empty()
-            || words.last().is_some_and(|word| word.load(Ordering::Relaxed) == u64::from_le_bytes(last)))
+            || words.last().is_some_and(|word| word.load(Ordering::Relaxed) == last_word(tail)))
     }
 
     /// Writes everything to the storage device and waits for it.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.map.flush()
     }
+}
+
+/// Up to 7 bytes as a word, filled up with zeros. A loop, since a copy of unknown length is a call.
+#[inline]
+pub(crate) fn last_word(tail: &[u8]) -> u64 {
+    tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 #[cfg(test)]
