@@ -85,9 +85,10 @@ pub(crate) struct Dump {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people: one line for each record, indented lines for the events and links of a span
+    /// For people: one line for each record, indented lines for the events and links of a span; a time of 0 is
+    /// `unknown`
     Text,
-    /// For scripts: one flat JSON object a line for each record
+    /// For scripts: one flat JSON object a line for each record; what is unknown, such as a time of 0, is null
     Jsonl,
     /// For the Collector: lines of OTLP JSON, each of one signal and under 512 KiB
     OtlpJsonl,
@@ -118,9 +119,10 @@ pub(crate) struct Tail {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TailFormat {
-    /// For people: one line for each record, indented lines for the events and links of a span
+    /// For people: one line for each record, indented lines for the events and links of a span; a time of 0 is
+    /// `unknown`
     Text,
-    /// For scripts: one flat JSON object a line for each record
+    /// For scripts: one flat JSON object a line for each record; what is unknown, such as a time of 0, is null
     Jsonl,
     /// For the Collector: lines of OTLP JSON, each of one signal and under 512 KiB
     OtlpJsonl,
@@ -144,7 +146,8 @@ pub(crate) struct Select {
     /// Only this signal; may be given more than once
     #[arg(long = "signal", value_enum, value_name = "SIGNAL", value_delimiter = ',')]
     pub(crate) signals: Vec<Signal>,
-    /// Only what ends or happens at this time or later: RFC 3339, or back from now as in -5m
+    /// Only what ends or happens at this time or later: RFC 3339, or back from now as in -5m. What has no time is
+    /// left out, here and with --until
     #[arg(short = 'S', long, value_name = "TIME", allow_hyphen_values = true)]
     pub(crate) since: Option<String>,
     /// Only what begins or happens at this time or earlier

@@ -6,6 +6,8 @@ use otlp_mmap_reader::model::{
     Event, KeyValue, Measurement, MetricStream, Number, Point, Record, Scope, Series, Span, Value,
 };
 
+use crate::time::known;
+
 /// What a record is about; the values of `--signal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Signal {
@@ -72,7 +74,8 @@ impl<'a> RecordView<'a> {
         }
     }
 
-    /// When it began, or happened, in unix nanoseconds; an event without a time gives when it was observed.
+    /// When it began, or happened, in unix nanoseconds; an event without a time gives when it was observed. 0:
+    /// unknown.
     pub fn time_unix_nano(self) -> u64 {
         match self {
             Self::Span(span) => span.start_time_unix_nano,
@@ -92,11 +95,13 @@ impl<'a> RecordView<'a> {
         }
     }
 
-    /// How long it took in nanoseconds: ended spans only. A clock that stepped back gives 0.
+    /// How long it took in nanoseconds: ended spans only, and only if both times are known. A clock that stepped
+    /// back gives 0.
     pub fn duration_nano(self) -> Option<u64> {
         match self {
             Self::Span(span) => {
-                span.end_time_unix_nano.map(|end| end.saturating_sub(span.start_time_unix_nano))
+                let start = known(span.start_time_unix_nano)?;
+                span.end_time_unix_nano.and_then(known).map(|end| end.saturating_sub(start))
             }
             _ => None,
         }

@@ -11,23 +11,23 @@ use crate::time::parse_time;
 #[derive(Clone, Debug)]
 pub(crate) struct Selection {
     signals: Vec<Signal>,
-    since: u64,
-    until: u64,
+    since: Option<u64>,
+    until: Option<u64>,
     filter: Option<Filter>,
 }
 
 impl Selection {
     /// Reads what the arguments want. `signals`: those meant if none is named; `now`: what times are relative to.
     pub(crate) fn new(args: &args::Select, signals: &[Signal], now: u64) -> anyhow::Result<Self> {
-        let time = |option: &Option<String>, name: &str, otherwise: u64| match option {
-            Some(text) => {
+        let time = |option: &Option<String>, name: &str| {
+            let parse = |text: &String| {
                 parse_time(text, now).map_err(anyhow::Error::msg).with_context(|| format!("{name} {text}"))
-            }
-            None => Ok(otherwise),
+            };
+            option.as_ref().map(parse).transpose()
         };
-        let since = time(&args.since, "--since", 0)?;
-        let until = time(&args.until, "--until", u64::MAX)?;
-        if since > until {
+        let since = time(&args.since, "--since")?;
+        let until = time(&args.until, "--until")?;
+        if since.zip(until).is_some_and(|(since, until)| since > until) {
             bail!("--since is later than --until");
         }
         let filter = match &args.filter {
@@ -43,11 +43,14 @@ impl Selection {
         self.signals.contains(&signal)
     }
 
-    /// Whether a record is wanted. A span counts from its start to its end, in flight without end.
+    /// Whether a record is wanted. A span counts from its start to its end, in flight without end. A time that is
+    /// unknown lies in no window.
     pub(crate) fn accepts(&self, record: RecordView<'_>) -> bool {
         self.has(record.signal())
-            && record.time_unix_nano() <= self.until
-            && record.end_time_unix_nano().is_none_or(|end| end >= self.since)
+            && self.until.is_none_or(|until| (1..=until).contains(&record.time_unix_nano()))
+            && self
+                .since
+                .is_none_or(|since| record.end_time_unix_nano().is_none_or(|end| end >= since.max(1)))
             && self.filter.as_ref().is_none_or(|filter| filter.matches(&record))
     }
 }
@@ -89,6 +92,22 @@ mod tests {
                 selection.accepts(RecordView::Span(&in_flight)),
             );
             assert_eq!(found, expected, "{since:?} {until:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_time_is_in_no_window() {
+        let mut event = samples::event();
+        (event.time_unix_nano, event.observed_time_unix_nano) = (0, 0);
+        for (since, until, expected) in [
+            (None, None, true),
+            (Some("-5m"), None, false),
+            (Some("1970-01-01T00:00:00Z"), None, false),
+            (None, Some("now"), false),
+        ] {
+            let mut selection = selection(since, until, None).unwrap();
+            selection.signals = vec![Signal::Events];
+            assert_eq!(selection.accepts(RecordView::Event(&event)), expected, "{since:?} {until:?}");
         }
     }
 

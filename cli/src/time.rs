@@ -1,6 +1,6 @@
 //! Times and durations as people write and read them.
 //!
-//! A time is unix nanoseconds in a `u64`, as in OTLP. In: RFC 3339, `now`, or a time back from now such as `-5m`.
+//! A time is unix nanoseconds in a `u64`, as in OTLP; 0 is an unknown one (SPEC section 2). In: RFC 3339, `now`, or a time back from now such as `-5m`.
 //! Out: RFC 3339 in UTC with all nine digits of the second. A duration is nanoseconds with a unit per number:
 //! `50ms`, `1.5s`, `1h30m`.
 
@@ -63,8 +63,16 @@ pub fn parse_duration(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Unix nanoseconds in RFC 3339, UTC, nine digits of the second.
+/// A time, if it is known.
+pub fn known(unix_nano: u64) -> Option<u64> {
+    (unix_nano > 0).then_some(unix_nano)
+}
+
+/// Unix nanoseconds in RFC 3339, UTC, nine digits of the second; or `unknown`.
 pub fn format_time(unix_nano: u64) -> String {
+    if unix_nano == 0 {
+        return "unknown".to_owned();
+    }
     // Every u64 is before the year 2555, well within what a timestamp holds.
     Timestamp::from_nanosecond(i128::from(unix_nano))
         .map_or_else(|_| unix_nano.to_string(), |timestamp| format!("{timestamp:.9}"))
@@ -150,7 +158,8 @@ mod tests {
 
     #[test]
     fn shows_times_and_durations() {
-        assert_eq!(format_time(0), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(format_time(0), "unknown");
+        assert_eq!(format_time(1), "1970-01-01T00:00:00.000000001Z");
         assert_eq!(format_time(u64::MAX), "2554-07-21T23:34:33.709551615Z");
         assert_eq!(format_duration(999), "999ns");
         assert_eq!(format_duration(12_345), "12.345us");
@@ -168,7 +177,7 @@ mod tests {
         }
 
         #[test]
-        fn a_time_survives(nanos in any::<u64>()) {
+        fn a_time_survives(nanos in 1..=u64::MAX) {
             prop_assert_eq!(parse_timestamp(&format_time(nanos)), Ok(nanos));
         }
     }

@@ -18,7 +18,7 @@ use crate::paint::{Paint, Style};
 use crate::record::{RecordView, hex};
 use crate::source::{Notes, file_name, joined, recordings};
 use crate::text::Text;
-use crate::time::{format_duration, format_time};
+use crate::time::{format_duration, format_time, known};
 
 /// Most spans in flight that the text names.
 const SPANS_NAMED: usize = 20;
@@ -138,7 +138,7 @@ impl Statistics<'_> {
         for span in spans.iter().take(SPANS_NAMED) {
             let record = RecordView::Span(span);
             writeln!(out, "    {}", Text { record, paint: self.paint })?;
-            if self.recording.liveness() == Liveness::Alive {
+            if self.recording.liveness() == Liveness::Alive && span.start_time_unix_nano > 0 {
                 let since = self.now.saturating_sub(span.start_time_unix_nano);
                 writeln!(out, "        for {} now", format_duration(since))?;
             }
@@ -154,9 +154,10 @@ impl Statistics<'_> {
         let header = self.recording.header();
         let (liveness, closed) = match self.recording.liveness() {
             Liveness::Alive => ("alive", None),
-            Liveness::Closed { realtime_nanos } => ("closed", Some(realtime_nanos)),
+            Liveness::Closed { realtime_nanos } => ("closed", known(realtime_nanos)),
             Liveness::Dead => ("dead", None),
         };
+        let created = known(header.created_realtime_nanos);
         let mut signals = Map::new();
         for losses in &self.snapshot.losses.signals {
             signals.insert(joined(losses.signal.name(), '_'), signal_json(&self.snapshot, losses));
@@ -170,8 +171,8 @@ impl Statistics<'_> {
             "parent_file_id": header.parent_file_id.map(|id| hex(&id)),
             "version": format!("{}.{}", header.version.0, header.version.1),
             "file_size": header.file_size,
-            "created": format_time(header.created_realtime_nanos),
-            "created_unix_nano": header.created_realtime_nanos,
+            "created": created.map(format_time),
+            "created_unix_nano": created,
             "pid": header.pid,
             "liveness": liveness,
             "closed": closed.map(format_time),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use otlp_mmap_reader::model::{Number, Value};
 
 use crate::record::{RecordView, SPAN_KINDS, STATUS_CODES, enum_name, find, hex, severity_name};
+use crate::time::known;
 
 /// The names that are no attribute, with what they mean; for help and completion.
 pub const FIELDS: [(&str, &str); 17] = [
@@ -107,7 +108,7 @@ impl Field {
             Self::Duration => record.duration_nano().map(Actual::Nanos),
             Self::Metric => text(&record.stream()?.name),
             Self::Value => record.number().map(Actual::Number),
-            Self::Time => Some(Actual::Nanos(record.time_unix_nano())),
+            Self::Time => known(record.time_unix_nano()).map(Actual::Nanos),
             Self::Attribute(key) => record.attribute(key).map(Actual::Value),
             Self::Resource(key) => find(&scope.resource.attributes, key).map(Actual::Value),
             Self::Scope(key) => find(&scope.attributes, key).map(Actual::Value),

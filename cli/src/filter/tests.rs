@@ -47,6 +47,15 @@ fn fields_of_a_span() {
 }
 
 #[test]
+fn an_unknown_time_is_a_key_that_lacks() {
+    let mut span = samples::span();
+    span.start_time_unix_nano = 0;
+    for filter in ["has(time)", "time < 2026-01-31T12:00:00Z", "has(duration)", "duration > 1h"] {
+        assert!(!Filter::parse(filter).unwrap().matches(&RecordView::Span(&span)), "{filter}");
+    }
+}
+
+#[test]
 fn durations_compare_in_any_unit() {
     spans(&[
         ("duration > 50ms", true),

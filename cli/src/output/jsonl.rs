@@ -1,7 +1,7 @@
 //! Records as flat JSON: one object a line, the same keys for every record of a type.
 //!
 //! `schema_version` grows when a key changes its meaning or goes; new keys may come at any time. Times are given
-//! twice, RFC 3339 and unix nanoseconds; ids are hexadecimal; bytes are base64; a number that JSON lacks is one of the
+//! twice, RFC 3339 and unix nanoseconds, both null if it is unknown; ids are hexadecimal; bytes are base64; a number that JSON lacks is one of the
 //! strings `NaN`, `Infinity`, `-Infinity`; what a record lacks is null. Integers are JSON numbers: nanoseconds and
 //! 64-bit attributes need a parser that keeps 64 bits.
 
@@ -14,7 +14,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use super::text::point_kind;
 use crate::escape::json_safe;
 use crate::record::{RecordView, SPAN_KINDS, STATUS_CODES, enum_name, hex, severity_name};
-use crate::time::format_time;
+use crate::time::{format_time, known};
 
 /// Version of the keys and their meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -82,8 +82,7 @@ fn span<M: SerializeMap>(map: &mut M, span: &Span) -> Result<(), M::Error> {
 }
 
 fn event<M: SerializeMap>(map: &mut M, event: &Event) -> Result<(), M::Error> {
-    let observed = (event.observed_time_unix_nano > 0).then_some(event.observed_time_unix_nano);
-    time(map, "observed_time", "observed_time_unix_nano", observed)?;
+    time(map, "observed_time", "observed_time_unix_nano", Some(event.observed_time_unix_nano))?;
     context(map, RecordView::Event(event))?;
     map.serialize_entry("flags", &event.flags)?;
     map.serialize_entry("event_name", &text(&event.event_name))?;
@@ -165,6 +164,7 @@ fn time<M: SerializeMap>(
     nano_key: &'static str,
     nanos: Option<u64>,
 ) -> Result<(), M::Error> {
+    let nanos = nanos.and_then(known);
     map.serialize_entry(key, &nanos.map(format_time))?;
     map.serialize_entry(nano_key, &nanos)
 }
@@ -372,6 +372,22 @@ mod tests {
             RecordView::Event(&samples::event()),
             r#"{"schema_version":1,"type":"event","time":"2026-01-31T12:00:01.000000000Z","time_unix_nano":1769860801000000000,"service":"checkout","observed_time":"2026-01-31T12:00:01.000000001Z","observed_time_unix_nano":1769860801000000001,"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","flags":1,"event_name":"cart.slow","severity":"warn","severity_number":13,"severity_text":"WARNING","body":"cart took\nlong","attributes":{"cart.items":12},"dropped_attributes_count":0,"truncated":false,"#,
         );
+    }
+
+    #[test]
+    fn unknown_times_are_null() {
+        let (mut event, mut span) = (samples::event(), samples::span());
+        (event.time_unix_nano, event.observed_time_unix_nano) = (0, 0);
+        (span.start_time_unix_nano, span.events[0].time_unix_nano) = (0, 0);
+        let event: serde_json::Value = serde_json::from_str(&line(RecordView::Event(&event), "a")).unwrap();
+        for key in ["time", "time_unix_nano", "observed_time", "observed_time_unix_nano"] {
+            assert!(event[key].is_null(), "{key}");
+        }
+        let span: serde_json::Value = serde_json::from_str(&line(RecordView::Span(&span), "a")).unwrap();
+        for value in [&span["time"], &span["duration_nano"], &span["events"][0]["time_unix_nano"]] {
+            assert!(value.is_null(), "{span}");
+        }
+        assert_eq!(span["in_flight"], false);
     }
 
     #[test]

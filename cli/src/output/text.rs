@@ -1,4 +1,5 @@
 //! Records as text: one line each, words apart by one space, and an indented line for each event and link of a span.
+//! A time that is unknown is the word `unknown`, as wide as a time; a duration that is unknown is `-`.
 //!
 //! Every text that comes from a recording is escaped: a line stays a line, and no terminal obeys it.
 
@@ -11,7 +12,10 @@ use otlp_mmap_reader::model::{
 use crate::escape::Quoted;
 use crate::paint::{Paint, Style};
 use crate::record::{RecordView, SPAN_KINDS, STATUS_CODES, enum_name, hex, severity_name};
-use crate::time::{format_duration, format_time};
+use crate::time::{format_duration, format_time, known};
+
+/// Bytes of an RFC 3339 time with nine digits of the second, until the year 9999.
+const TIME_WIDTH: usize = 30;
 
 /// Displays a record, without the last line end.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +34,7 @@ impl Display for Text<'_> {
             RecordView::Metric(_) => ("METRIC", Style::Magenta),
             RecordView::Measurement(_) => ("MEASUREMENT", Style::Magenta),
         };
-        let time = format_time(self.record.time_unix_nano());
+        let time = format!("{:TIME_WIDTH$}", format_time(self.record.time_unix_nano()));
         let service = Quoted(self.record.service().unwrap_or("-"));
         write!(f, "{} {} {service}", self.paint.style(Style::Dim, time), self.paint.style(style, tag))?;
         match self.record {
@@ -53,9 +57,10 @@ impl Text<'_> {
             Some(kind) => write!(f, " {kind}")?,
             None => write!(f, " kind={}", span.kind)?,
         }
-        match self.record.duration_nano() {
-            Some(nanos) => write!(f, " {}", format_duration(nanos))?,
-            None => write!(f, " {}", self.paint.style(Style::Yellow, "in-flight"))?,
+        match (span.end_time_unix_nano, self.record.duration_nano()) {
+            (None, _) => write!(f, " {}", self.paint.style(Style::Yellow, "in-flight"))?,
+            (_, Some(nanos)) => write!(f, " {}", format_duration(nanos))?,
+            (_, None) => f.write_str(" -")?,
         }
         self.status(f, span)?;
         write!(f, " trace={} span={}", hex(&span.trace_id), hex(&span.span_id))?;
@@ -187,8 +192,11 @@ impl Display for NumberText {
 
 fn span_details(f: &mut Formatter<'_>, span: &Span) -> fmt::Result {
     for event in &span.events {
-        let after = event.time_unix_nano.saturating_sub(span.start_time_unix_nano);
-        write!(f, "\n    +{} {}", format_duration(after), Quoted(&event.name))?;
+        match known(span.start_time_unix_nano).zip(known(event.time_unix_nano)) {
+            Some((start, time)) => write!(f, "\n    +{}", format_duration(time.saturating_sub(start)))?,
+            None => f.write_str("\n    -")?,
+        }
+        write!(f, " {}", Quoted(&event.name))?;
         attributes(f, &event.attributes)?;
         dropped(f, "attributes", event.dropped_attributes_count)?;
     }
@@ -323,6 +331,31 @@ mod tests {
             "2026-01-31T12:00:01.000000000Z EVENT checkout WARN cart.slow \"cart took\\nlong\" \
              trace=4bf92f3577b34da6a3ce929d0e0e4736 span=00f067aa0ba902b7 cart.items=12",
         );
+    }
+
+    #[test]
+    fn unknown_times_are_in_no_year() {
+        let (mut event, mut span) = (samples::event(), samples::span());
+        event.time_unix_nano = 0;
+        assert_text(
+            RecordView::Event(&event),
+            "2026-01-31T12:00:01.000000001Z EVENT checkout WARN cart.slow \"cart took\\nlong\" \
+             trace=4bf92f3577b34da6a3ce929d0e0e4736 span=00f067aa0ba902b7 cart.items=12",
+        );
+        event.observed_time_unix_nano = 0;
+        assert_text(
+            RecordView::Event(&event),
+            "unknown                        EVENT checkout WARN cart.slow \"cart took\\nlong\" \
+             trace=4bf92f3577b34da6a3ce929d0e0e4736 span=00f067aa0ba902b7 cart.items=12",
+        );
+        span.start_time_unix_nano = 0;
+        let text = |span: &Span| Text { record: RecordView::Span(span), paint: Paint::default() }.to_string();
+        assert!(text(&span).starts_with(
+            "unknown                        SPAN checkout \"GET /users/:id\" server - error boom "
+        ));
+        assert!(text(&span).contains("\n    - exception "));
+        span.end_time_unix_nano = None;
+        assert!(text(&span).contains(" server in-flight error "));
     }
 
     #[test]
