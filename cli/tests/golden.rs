@@ -120,6 +120,17 @@ fn only_the_damaged_vector_has_a_fault() {
 }
 
 #[test]
+fn verify_counts_what_a_snapshot_holds() {
+    for vector in vectors() {
+        let recording = otlp_mmap_reader::Recording::open(&vector).unwrap();
+        let mut verified = recording.verify().unwrap().readable;
+        // A snapshot looks up the entries that it needs.
+        verified.dictionary_entries = 0;
+        assert_eq!(verified, recording.snapshot().unwrap().report.readable, "{}", name(&vector));
+    }
+}
+
+#[test]
 fn the_damage_is_one_flipped_bit() {
     let image = Image::read(&golden().join("damaged.otlpmm")).unwrap();
     let record = image.records(Signal::Events)[1];

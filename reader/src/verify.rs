@@ -1,15 +1,21 @@
 //! Every structure of a recording checked, one after another (SPEC "Verification").
 
+use std::collections::HashMap;
+
 use otlp_mmap_format::{Acknowledged, Committed, FileState, STATE_OFFSET, SegmentEntry};
 
 use crate::bytes::size;
 use crate::dictionary::{self, Dictionary, Resolver};
 use crate::header::Pool;
+use crate::model::Record;
 use crate::observer::decode;
 use crate::pool::{Cursor, Mode, of_generation};
 use crate::recording::Inner;
 use crate::source::or_fault;
 use crate::{Report, Rule};
+
+/// How many spans in flight have these ids. Those that turn out to have a SPAN record, too, are taken out.
+type Unended = HashMap<([u8; 16], [u8; 8]), u64>;
 
 /// Checks everything, with a dictionary of its own so that no earlier reading hides a fault.
 pub(crate) fn verify(inner: &Inner) -> Report {
@@ -20,11 +26,14 @@ pub(crate) fn verify(inner: &Inner) -> Report {
     state(inner, &mut report);
     let mut resolver = Resolver::new(&inner.source, &mut dictionary, &mut report);
     entries(inner, trusted, &mut resolver);
-    let in_flight = size(resolver.active_spans(&inner.header.active_spans, trusted).len());
-    resolver.report.readable.spans_in_flight = in_flight;
-    for pool in &inner.header.pools {
-        records(inner, pool, mode, &mut resolver);
+    let mut in_flight = Unended::default();
+    for span in resolver.active_spans(&inner.header.active_spans, trusted) {
+        *in_flight.entry((span.trace_id, span.span_id)).or_default() += 1;
     }
+    for pool in &inner.header.pools {
+        records(inner, pool, mode, &mut resolver, &mut in_flight);
+    }
+    resolver.report.readable.spans_in_flight = in_flight.values().sum();
     let series = size(resolver.series(&inner.header.metric_cells, trusted).len());
     resolver.report.readable.series = series;
     report
@@ -48,7 +57,7 @@ fn entries(inner: &Inner, trusted: bool, resolver: &mut Resolver<'_>) {
     resolver.report.readable.dictionary_entries = whole;
 }
 
-fn records(inner: &Inner, pool: &Pool, mode: Mode, resolver: &mut Resolver<'_>) {
+fn records(inner: &Inner, pool: &Pool, mode: Mode, resolver: &mut Resolver<'_>, in_flight: &mut Unended) {
     for slot in 0..pool.table.entry_count {
         let mut cursor = Cursor::default();
         let reader = inner.segment(pool, slot);
@@ -56,6 +65,11 @@ fn records(inner: &Inner, pool: &Pool, mode: Mode, resolver: &mut Resolver<'_>) 
         if let Some(chunk) = reader.read_new(&mut cursor, mode, false, &mut 0, resolver.report) {
             let found = decode(resolver, pool.signal, slot, &chunk);
             resolver.report.count(&found);
+            for record in found {
+                if let Record::Span(span) = record {
+                    in_flight.remove(&(span.trace_id, span.span_id));
+                }
+            }
         }
         if let Some(entry) = before {
             words(&entry, pool.table.entry_offset(slot), &cursor, resolver.report);

@@ -57,6 +57,8 @@ fn a_span_with_a_record_is_left_out() {
     let snapshot = image.open().snapshot().unwrap();
     assert_eq!((snapshot.spans.len(), snapshot.spans_in_flight.len()), (1, 1));
     assert_eq!(snapshot.report.readable.spans_in_flight, 1);
+    let verified = image.open().verify().unwrap();
+    assert_eq!((verified.readable.spans, verified.readable.spans_in_flight), (1, 1));
 }
 
 #[test]
