@@ -132,8 +132,8 @@ codes! {
     pub enum FileState: u64 {
         /// Recording, or killed while it was: the writer's lock tells which.
         Open = 1,
-        /// Closed by the writer; nothing changes any more but acknowledgements (and a sum that a call already
-        /// under way was adding to).
+        /// Closed by the writer; nothing changes any more but acknowledgements, the counters of calls that are
+        /// refused (`Closed`, `Invalid`), and a sum that a call already under way was adding to.
         Closed = 2,
     }
 }
