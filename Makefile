@@ -11,12 +11,17 @@ export PYO3_PYTHON := $(BIN)/python
 export PYO3_BUILD_EXTENSION_MODULE := 1
 export VIRTUAL_ENV := $(VENV)
 
-.PHONY: help packages demo test test-rust test-python lint lint-rust lint-python extension wheel clean
+# How long `make fuzz` tries each target.
+FUZZ_SECONDS ?= 30
+
+.PHONY: help packages demo test test-rust test-python lint lint-rust lint-python bench fuzz extension wheel clean
 
 help:
 	@echo "make demo   run a web application, kill it, and read what its recording still holds"
 	@echo "make test   run every test, Rust and Python"
 	@echo "make lint   formatting, clippy, ruff, types and stubs"
+	@echo "make bench  nanoseconds a call, beside the floor of this machine"
+	@echo "make fuzz   every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))"
 	@echo "make wheel  build the Python package into target/wheels"
 
 # The Python packages alone: what the Dockerfile puts into its image.
@@ -43,6 +48,12 @@ lint-python: $(VENV)/.test extension
 	cd python && $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	cd python && $(BIN)/mypy
 	cd python && $(BIN)/python -m mypy.stubtest otlp_mmap._native
+
+bench:
+	cargo bench -p otlp-mmap-writer --bench recording
+
+fuzz:
+	fuzz/run.sh $(FUZZ_SECONDS)
 
 # The extension module, built into python/python/otlp_mmap and installed in place.
 extension: $(VENV)/.demo
