@@ -30,6 +30,10 @@ def test_the_python_example_and_then_the_commands(tmp_path: Path, monkeypatch: p
     for command in commands:
         program, *arguments = shlex.split(command)
         done = subprocess.run(
-            [str(Path(sys.executable).parent / program), *arguments], capture_output=True, text=True, check=True
+            [str(Path(sys.executable).parent / program), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
         assert done.stdout.strip(), command
