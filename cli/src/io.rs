@@ -1,7 +1,10 @@
 //! What a run gets from outside: streams, the clock, the terminal. Tests give their own.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Streams and surroundings of a run.
 pub struct Io<'a> {
@@ -22,7 +25,7 @@ pub trait Clock {
     /// Realtime, unix nanoseconds.
     fn now_unix_nano(&self) -> u64;
 
-    /// Waits; `false`: the run is to end now, as if what it follows had ended.
+    /// Waits; `false`: the run is to end now, as if what it follows had ended, or because nobody reads it any more.
     fn wait(&self, duration: Duration) -> bool;
 }
 
@@ -36,9 +39,13 @@ impl Clock for SystemClock {
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// Without a look at stdout, `tail -f | head` would go on for as long as nothing is recorded.
     fn wait(&self, duration: Duration) -> bool {
-        std::thread::sleep(duration);
-        true
+        let stdout = std::io::stdout();
+        // No event is asked for: what is told all the same is that the other end is gone.
+        let mut streams = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+        let timeout = PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX);
+        !matches!(poll(&mut streams, timeout), Ok(1))
     }
 }
 

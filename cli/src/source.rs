@@ -33,15 +33,20 @@ impl<'a> Notes<'a> {
         let (path, text) = (path.display().to_string(), text.to_string());
         // Errors of the operating system name the file themselves.
         let text = if text.contains(&path) { text } else { format!("{path}: {text}") };
+        self.line(&Printable(&text));
+    }
+
+    /// In one write: the other end of a pipe may share the terminal.
+    fn line(&mut self, text: &dyn Display) {
         // Nobody can be told that stderr is gone.
-        let _ = writeln!(self.stderr, "otlp-mmap: {}", Printable(&text));
+        let _ = self.stderr.write_all(format!("otlp-mmap: {text}\n").as_bytes());
     }
 
     /// Tells how many lines are longer than a receiver takes.
     pub(crate) fn too_long(&mut self, lines: u64) {
         if lines > 0 {
             let text = "lines of one record each are over 512 KiB, which a receiver may refuse";
-            let _ = writeln!(self.stderr, "otlp-mmap: {lines} {text}");
+            self.line(&format_args!("{lines} {text}"));
         }
     }
 
@@ -49,6 +54,13 @@ impl<'a> Notes<'a> {
     pub(crate) fn fail(&mut self, path: &Path, error: impl Display) {
         self.failed = true;
         self.note(path, error);
+    }
+
+    /// Tells which of the paths are directories, in which there was nothing to read.
+    pub(crate) fn no_recordings(&mut self, paths: &[PathBuf]) {
+        for path in paths.iter().filter(|path| path.is_dir()) {
+            self.note(path, "no recordings (*.otlpmm)");
+        }
     }
 
     /// Tells the faults that were met while reading, the first few one by one.
@@ -89,16 +101,19 @@ impl Sources {
     }
 
     /// The recordings that are new since the last call; what cannot be read is told. A path that cannot be listed any
-    /// more is told once and given up. Recordings of files that are gone stay readable as long as they are held.
+    /// more, and a file that is no recording, is told once and given up. Recordings of files that are gone stay
+    /// readable as long as they are held.
     pub(crate) fn refresh(&mut self, notes: &mut Notes<'_>) -> Vec<Arc<Recording>> {
         let mut new = Vec::new();
         self.directories.retain_mut(|(path, directory)| match directory.refresh() {
             Ok(changes) => {
                 new.extend(changes.new);
+                // A recording has all of its header before it has its name.
+                let stays = changes.faults.is_empty() || path.is_dir();
                 for fault in changes.faults {
                     notes.fail(&fault.path, fault.error);
                 }
-                true
+                stays
             }
             Err(error) => {
                 notes.fail(path, error);
@@ -114,8 +129,8 @@ pub(crate) fn recordings(paths: &[PathBuf], notes: &mut Notes<'_>) -> Vec<Arc<Re
     let mut all = Vec::new();
     for path in paths {
         let new = Sources::open(std::slice::from_ref(path), notes).refresh(notes);
-        if new.is_empty() && path.is_dir() {
-            notes.note(path, "no recordings (*.otlpmm)");
+        if new.is_empty() {
+            notes.no_recordings(std::slice::from_ref(path));
         }
         all.extend(new);
     }

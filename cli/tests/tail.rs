@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Write};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -186,6 +189,61 @@ fn a_dead_writer_ends_it() {
     assert_eq!((ran.exit, ran.stdout.lines().count()), (Exit::Success, 6));
     let expected = "the writer is gone and did not close the recording; spans in flight: 1";
     assert!(ran.stderr.contains(expected), "{}", ran.stderr);
+}
+
+#[test]
+fn the_end_of_a_writer_is_told_after_its_last_record() {
+    /// Both streams of a run, as a terminal shows them.
+    #[derive(Clone, Default)]
+    struct Screen(Rc<RefCell<Vec<u8>>>);
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("c.otlpmm");
+    Recorded::create(&path, "c").fill();
+    let screen = Screen::default();
+    let (mut stdout, mut stderr) = (screen.clone(), screen.clone());
+    let args = ["tail", "--until-closed", text(&path)];
+    run_to(&args, &TestClock::default(), false, false, &mut stdout, &mut stderr);
+    let shown = String::from_utf8(screen.0.take()).unwrap();
+    assert!(shown.lines().count() > 2, "{shown}");
+    assert!(shown.lines().last().unwrap().contains("the writer closed the recording"), "{shown}");
+}
+
+#[test]
+fn what_can_become_no_recording_is_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("text");
+    fs::write(&path, "text").unwrap();
+    for option in ["-f", "--until-closed"] {
+        let ran = run(&["tail", option, text(&path)]);
+        assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Error, ""));
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_directory_without_recordings_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let ran = run(&["tail", text(directory.path())]);
+    assert_eq!(ran.exit, Exit::Success);
+    assert!(ran.stderr.contains("no recordings (*.otlpmm)"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_end_of_those_who_read_is_noticed_though_nothing_is_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_otlp-mmap"));
+    command.args(["tail", "-f", text(directory.path())]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut tail = command.spawn().unwrap();
+    drop(tail.stdout.take());
+    assert!(tail.wait().unwrap().success());
 }
 
 #[test]

@@ -45,10 +45,14 @@ pub(super) fn run(args: &Tail, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<
     let mut output = Output::new(format, paint, Sinks::One(Box::new(&mut *io.stdout)));
     let mut items = rounds.next(args.lines);
     let mut found = !items.is_empty();
+    if rounds.followed.is_empty() {
+        rounds.notes.no_recordings(&args.paths);
+    }
     loop {
         output.write(items)?;
         output.flush()?;
         rounds.notes.too_long(output.take_too_long());
+        rounds.tell_ends();
         let done = !follow || rounds.are_over(args.until_closed);
         if done || !io.clock.wait(INTERVAL) {
             break;
@@ -77,6 +81,8 @@ struct Followed {
     metrics: HashMap<(u32, u32), (u64, Point)>,
     told: HashSet<(u64, Rule)>,
     ended: bool,
+    /// How it ended; told once what it brought last is printed.
+    end: Option<Liveness>,
 }
 
 impl Rounds<'_> {
@@ -88,12 +94,21 @@ impl Rounds<'_> {
         self.number += 1;
         let mut items = Vec::new();
         for followed in self.followed.iter_mut().filter(|followed| !followed.ended) {
-            followed.round(&self.selection, with_metrics, self.follow, &mut self.notes, &mut items);
+            followed.round(&self.selection, with_metrics, &mut self.notes, &mut items);
             items.sort_by_key(Item::time);
             // After each file: memory is for one file and the limit.
             items.drain(..items.len().saturating_sub(limit));
         }
         items
+    }
+
+    /// Tells what ended in this round.
+    fn tell_ends(&mut self) {
+        for followed in &mut self.followed {
+            if let Some(liveness) = followed.end.take().filter(|_| self.follow) {
+                followed.tell_end(liveness, &mut self.notes);
+            }
+        }
     }
 
     /// Whether there is nothing more to follow: no path is left, or `until_closed` and there is a recording, and every
@@ -113,6 +128,7 @@ impl Followed {
             metrics: HashMap::new(),
             told: HashSet::new(),
             ended: false,
+            end: None,
         }
     }
 
@@ -120,7 +136,6 @@ impl Followed {
         &mut self,
         selection: &Selection,
         with_metrics: bool,
-        follow: bool,
         notes: &mut Notes<'_>,
         items: &mut Vec<Item>,
     ) {
@@ -138,9 +153,7 @@ impl Followed {
         }
         if liveness != Liveness::Alive {
             self.ended = true;
-            if follow {
-                self.tell_end(liveness, notes);
-            }
+            self.end = Some(liveness);
         }
         if with_metrics || self.ended && selection.has(Signal::Metrics) {
             self.changed_metrics(selection, notes, items);
