@@ -80,23 +80,42 @@ impl Blocks {
     pub(crate) fn take(&self, bytes: usize) -> Option<Chain> {
         let wanted = u32::try_from(bytes.div_ceil(BLOCK_CONTENT_SIZE)).ok()?.max(1);
         let preferred = lane_of_this_thread() as usize;
-        let chain = (0..self.stripes.len()).find_map(|turn| {
-            let mut stripe = self.stripes[(preferred + turn) % self.stripes.len()].0.try_lock()?;
-            self.take_from(&mut stripe, wanted)
-        })?;
-        // SYNC SPAN: orders the store that retired the blocks' former span before every store of the new one.
-        fence(Ordering::Release);
-        Some(chain)
+        let mut chain = Chain::default();
+        let mut busy = 0_u32;
+        for turn in 0..2 * self.stripes.len() {
+            let number = (preferred + turn) % self.stripes.len();
+            let stripe = &self.stripes[number].0;
+            // Stripes that were busy are waited for: a span must not spill while blocks are free.
+            let guard = match turn < self.stripes.len() {
+                true => stripe.try_lock(),
+                false if busy & 1 << number != 0 => stripe.lock_bounded(),
+                false => continue,
+            };
+            match guard {
+                Some(mut stripe) => self.take_from(&mut stripe, wanted, &mut chain),
+                None => busy |= 1 << number,
+            }
+            if chain.blocks == wanted {
+                // SYNC SPAN: orders the store that retired the blocks' former span before every store of the
+                // new one.
+                fence(Ordering::Release);
+                return Some(chain);
+            }
+        }
+        self.give_back(&chain);
+        None
     }
 
+    /// Adds the blocks that a stripe can give to a chain, until it has as many as are wanted.
     #[inline]
-    fn take_from(&self, stripe: &mut Stripe, wanted: u32) -> Option<Chain> {
-        let kept = stripe.free.len().checked_sub(wanted as usize)?;
-        for at in kept..stripe.free.len() {
-            self.storage.back_ahead(&mut stripe.ahead, self.block(stripe.free[at]), BLOCK_SIZE).ok()?;
-        }
-        let mut chain = Chain::default();
-        for block in stripe.free.drain(kept..).rev() {
+    fn take_from(&self, stripe: &mut Stripe, wanted: u32, chain: &mut Chain) {
+        while chain.blocks < wanted
+            && let Some(&block) = stripe.free.last()
+        {
+            if self.storage.back_ahead(&mut stripe.ahead, self.block(block), BLOCK_SIZE).is_err() {
+                return;
+            }
+            stripe.free.pop();
             self.next[block as usize].store(NONE, Ordering::Relaxed);
             if chain.blocks == 0 {
                 chain.head = block;
@@ -105,7 +124,6 @@ impl Blocks {
             }
             (chain.last, chain.blocks) = (block, chain.blocks + 1);
         }
-        Some(chain)
     }
 
     /// Adds blocks to a chain until it has room for `more` bytes; `false` if there are not enough.

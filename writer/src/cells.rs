@@ -57,6 +57,17 @@ pub(crate) enum Aggregator {
 }
 
 impl Aggregator {
+    /// Refuses a value that the aggregation has no place for.
+    #[inline]
+    pub(crate) fn check(&self, value: Number) -> Result<(), Error> {
+        let is_negative = match (self, value) {
+            (Self::Gauge, _) => false,
+            (_, Number::Int(number)) => number < 0,
+            (_, Number::Double(number)) => finite(number)? < 0.0,
+        };
+        if is_negative && matches!(self, Self::Sum { is_monotonic: true }) { Err(negative()) } else { Ok(()) }
+    }
+
     /// Checks boundaries, bucket counts and scales against the limits of [`Aggregation`].
     pub(crate) fn new(aggregation: &Aggregation<'_>) -> Result<Self, Error> {
         match *aggregation {
@@ -171,19 +182,10 @@ impl Cell {
         time_unix_nano: u64,
         value: Number,
     ) -> Result<(), Error> {
+        aggregator.check(value)?;
         match aggregator {
             Aggregator::Gauge => self.set(mapping, time_unix_nano, value),
-            Aggregator::Sum { is_monotonic } => {
-                let is_negative = match value {
-                    Number::Int(number) => number < 0,
-                    Number::Double(number) => finite(number)? < 0.0,
-                };
-                if *is_monotonic && is_negative {
-                    Err(negative())
-                } else {
-                    self.add(mapping, time_unix_nano, value)
-                }
-            }
+            Aggregator::Sum { .. } => self.add(mapping, time_unix_nano, value),
             Aggregator::Histogram { boundaries } => {
                 self.histogram(mapping, aggregator.copy_size(), boundaries, time_unix_nano, double(value)?)
             }

@@ -14,7 +14,7 @@ use crate::telemetry::{
     StringRef,
 };
 use otlp_mmap_format::{
-    Aggregation as Kind, Counter, EntryKind, ItemHeader, ItemTag, MEASUREMENT_FLAG_DOUBLE,
+    Aggregation as Kind, Counter, EntryKind, ItemHeader, ItemTag, MAX_VALUE_DEPTH, MEASUREMENT_FLAG_DOUBLE,
     MEASUREMENT_FLAG_RAW, MeasurementBody, MetricStreamBody, RecordHeader, RecordType, ScopeBody, Signal,
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -50,7 +50,7 @@ impl Recorder {
                 }
                 attributes.encode(encoder)
             })?;
-            self.count_inlined(Signal::Events, fit);
+            self.count_fit(Signal::Events, fit);
             self.dictionary.define(EntryKind::Resource, scratch).map(ResourceRef)
         })
     }
@@ -79,7 +79,7 @@ impl Recorder {
                 }
                 attributes.encode(encoder)
             })?;
-            self.count_inlined(Signal::Events, fit);
+            self.count_fit(Signal::Events, fit);
             self.dictionary.define(EntryKind::Scope, scratch).map(ScopeRef)
         })
     }
@@ -98,7 +98,7 @@ impl Recorder {
         crate::metrics::check_aggregation(&stream.aggregation)?;
         with_scratch(|scratch| {
             scratch.extend_from_slice(stream_body(scope, &stream.aggregation).as_bytes());
-            encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
+            let fit = encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
                 encoder.text(ItemTag::Name, stream.name);
                 for (tag, text) in [(ItemTag::Description, stream.description), (ItemTag::Unit, stream.unit)]
                 {
@@ -108,6 +108,7 @@ impl Recorder {
                 }
                 Ok(())
             })?;
+            self.count_fit(Signal::Measurements, fit);
             if let Aggregation::Histogram { boundaries, .. } = stream.aggregation {
                 // Not through the encoder, which would cut them: without all its boundaries a stream is wrong.
                 append_boundaries(scratch, boundaries);
@@ -121,7 +122,7 @@ impl Recorder {
     /// Finds or creates a series.
     pub(crate) fn bind(&self, metric: MetricRef, attributes: &dyn Attributes) -> Result<SeriesRef, Error> {
         self.check_open()?;
-        self.find_series(metric, attributes, 0).map(|found| found.series)
+        self.find_series(metric, attributes, 0, None).map(|found| found.series)
     }
 
     fn find_series(
@@ -129,14 +130,20 @@ impl Recorder {
         metric: MetricRef,
         attributes: &dyn Attributes,
         time_unix_nano: u64,
+        value: Option<Number>,
     ) -> Result<Found, Error> {
         self.dictionary.check("metric_ref", metric.0, EntryKind::MetricStream)?;
         with_scratch(|scratch| {
             let fit = encode_or_refuse(scratch, DEFINITION_ROOM, &self.dictionary, &mut |encoder| {
                 attributes.encode(encoder)
             })?;
+            if fit.truncated {
+                // Cut, it could be taken for another set.
+                let reason = format!("more than {DEFINITION_ROOM} bytes or {MAX_VALUE_DEPTH} levels");
+                return Err(Error::invalid("attributes", reason));
+            }
             self.count_inlined(Signal::Measurements, fit);
-            self.metrics.series(&self.dictionary, metric, scratch, time_unix_nano)
+            self.metrics.series(&self.dictionary, metric, scratch, time_unix_nano, value)
         })
     }
 
@@ -153,7 +160,7 @@ impl Recorder {
         if let Some(context) = context {
             check_ids("span_context", &context.trace_id, "span_context", context.span_id)?;
         }
-        let found = self.find_series(metric, attributes, time_unix_nano)?;
+        let found = self.find_series(metric, attributes, time_unix_nano, Some(value))?;
         let measurement = Measurement { time_unix_nano, value, context };
         if found.overflow {
             // The overflow series has none of these attributes: its exemplars keep them.
@@ -199,6 +206,7 @@ impl Recorder {
             let room = self.measurements.room() - FIXED;
             let fit =
                 encode_or_refuse(scratch, room, &self.dictionary, &mut |encoder| filtered.encode(encoder))?;
+            self.count_fit(Signal::Measurements, fit);
             let heading = heading(RecordType::Measurement, fit, measurement.time_unix_nano);
             self.publish(&self.measurements, heading, scratch)
         })

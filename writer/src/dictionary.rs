@@ -9,6 +9,7 @@ use crate::storage::{Ahead, Storage};
 use crate::sync::{AtomicU8, AtomicU64, Ordering, TryLock};
 use otlp_mmap_format::{DictionaryHeader, EntryHeader, EntryKind, align8};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -43,11 +44,11 @@ impl Dictionary {
     /// The dictionary of a new recording. Nothing is in it but what `copied` bytes already stand there.
     pub(crate) fn new(
         storage: Arc<Storage>,
-        base: usize,
-        length: usize,
+        section: Range<usize>,
         seed: u64,
         copied: usize,
     ) -> Result<Self, Error> {
+        let (base, length) = (section.start, section.len());
         let slots = (length / 32).next_power_of_two();
         let used = copied.max(DictionaryHeader::SIZE);
         let ahead = Ahead { backed: base, section_end: base + length };
@@ -111,7 +112,7 @@ impl Dictionary {
                 return Some(reference);
             }
             if let Some(slot) = self.free_slot(hash)
-                && let Some(reference) = self.append(&mut end, EntryKind::String, string.as_bytes())
+                && let Ok(reference) = self.append(&mut end, EntryKind::String, string.as_bytes())
             {
                 self.index[slot].store(hash >> 32 << 32 | u64::from(reference), Ordering::Release);
                 return Some(reference);
@@ -137,33 +138,34 @@ impl Dictionary {
         {
             return Ok(reference);
         }
-        let reference = self.append(&mut end, kind, payload).ok_or(Error::DictionaryFull)?;
+        let reference = self.append(&mut end, kind, payload)?;
         end.definitions.insert(hash, reference);
         Ok(reference)
     }
 
-    /// Writes an entry past the end and publishes it, or gives `None` if it has no room.
-    fn append(&self, end: &mut End, kind: EntryKind, payload: &[u8]) -> Option<u32> {
+    /// Writes an entry past the end and publishes it, if the section has room for it and the file system too.
+    fn append(&self, end: &mut End, kind: EntryKind, payload: &[u8]) -> Result<u32, Error> {
         let limit = if kind == EntryKind::String { self.length / 4 * 3 } else { self.length };
         let length = EntryHeader::SIZE + payload.len();
         if align8(length) > limit.saturating_sub(end.used) {
-            return None;
+            return Err(Error::DictionaryFull);
         }
         let at = self.base + end.used;
-        self.storage.back_ahead(&mut end.ahead, at, align8(length)).ok()?;
+        self.storage.back_ahead(&mut end.ahead, at, align8(length)).map_err(|_| Error::NoSpace)?;
         let mut header = EntryHeader::new_zeroed();
-        header.length.set(u32::try_from(length).ok()?);
+        // At most 1 GiB by `Config::check`.
+        header.length.set(u32::try_from(length).map_err(|_| Error::DictionaryFull)?);
         header.kind.set(kind.code());
         header.crc.set(crc32c::crc32c_append(crc32c::crc32c(&header.as_bytes()[..8]), payload));
         self.mapping().store_bytes(at + EntryHeader::SIZE, payload);
         self.mapping().store_bytes(at, header.as_bytes());
-        let reference = u32::try_from(end.used / 8).ok()?;
+        let reference = u32::try_from(end.used / 8).map_err(|_| Error::DictionaryFull)?;
         end.used += align8(length);
         // SYNC DICT: orders the entry before its publication; paired with a reader's load of `committed`.
         self.mapping().word(self.base).store(end.used as u64, Ordering::Release);
         // Release: a thread that got the reference finds the entry.
         self.kinds[reference as usize].store(code(kind), Ordering::Release);
-        Some(reference)
+        Ok(reference)
     }
 
     /// Checks that a reference was given out for an entry of this kind.
@@ -217,26 +219,29 @@ impl Dictionary {
 
     /// References of all entries of a kind, in order.
     pub(crate) fn entries(&self, kind: EntryKind) -> Vec<u32> {
-        let is_wanted = |stored: &AtomicU8| stored.load(Ordering::Acquire) == code(kind);
-        (0..)
-            .zip(&self.kinds)
-            .filter(|(_, stored)| is_wanted(stored))
-            .map(|(reference, _)| reference)
-            .collect()
+        let offsets = self.offsets(self.committed());
+        offsets.filter(|(_, found)| *found == Some(kind)).map(|(reference, _)| reference).collect()
+    }
+
+    /// References and kinds of the entries in the first `used` bytes.
+    fn offsets(&self, used: usize) -> impl Iterator<Item = (u32, Option<EntryKind>)> {
+        let mut at = DictionaryHeader::SIZE;
+        std::iter::from_fn(move || {
+            let entry = (at < used).then_some(at)?;
+            at += align8(self.entry_length(self.base + entry));
+            let word = self.mapping().word(self.base + entry).load(Ordering::Relaxed);
+            let kind = u32::try_from(word >> 32).ok().and_then(EntryKind::from_code);
+            Some((u32::try_from(entry / 8).ok()?, kind))
+        })
     }
 
     /// Fills index and kinds from entries that a forked child copied from its parent.
     fn index_copied(&self, copied: usize) {
-        let mut at = DictionaryHeader::SIZE;
-        while at < copied {
-            let word = self.mapping().word(self.base + at).load(Ordering::Relaxed);
-            let length = self.entry_length(self.base + at);
-            let kind = u32::try_from(word >> 32).ok().and_then(EntryKind::from_code);
-            if let (Some(kind), Ok(reference)) = (kind, u32::try_from(at / 8)) {
-                self.kinds[at / 8].store(code(kind), Ordering::Relaxed);
+        for (reference, kind) in self.offsets(copied) {
+            if let Some(kind) = kind {
+                self.kinds[reference as usize].store(code(kind), Ordering::Relaxed);
                 self.index_entry(kind, reference);
             }
-            at += align8(length);
         }
     }
 

@@ -4,7 +4,7 @@
 //! every value to a cap, so that what does not fit is cut while it is encoded; [`crate::fit`] finds the cap.
 //! No allocation in the steady state: the scratch buffer keeps its capacity.
 
-use crate::dictionary::Dictionary;
+use crate::dictionary::{Dictionary, MAX_INTERNED};
 use crate::error::Error;
 use crate::telemetry::{Key, KeyValue, StringRef, Text, Value};
 use otlp_mmap_format::{EntryKind, ITEM_TRUNCATED, ItemHeader, ItemTag, MAX_VALUE_DEPTH, ValueType};
@@ -182,7 +182,8 @@ impl<'a> Encoder<'a> {
         if self.depth + 1 >= MAX_VALUE_DEPTH {
             begun.cut = true;
         } else {
-            let limit = self.limit.min(self.bytes.len().saturating_add(self.cap));
+            // Twice the cap: a value that was cut to the cap has room in it, with its key and its neighbours.
+            let limit = self.limit.min(self.bytes.len().saturating_add(self.cap.saturating_mul(2)));
             let mut inner = Encoder {
                 bytes: &mut *self.bytes,
                 depth: self.depth + 1,
@@ -192,9 +193,14 @@ impl<'a> Encoder<'a> {
             };
             inner.dropped = 0;
             inner.truncated = false;
-            content(&mut inner)?;
+            let result = content(&mut inner);
             begun.cut = inner.truncated;
             self.inlined = inner.inlined;
+            if let Err(error) = result {
+                // The caller may go on without it.
+                self.bytes.truncate(begun.start);
+                return Err(error);
+            }
         }
         self.finish(&begun);
         Ok(())
@@ -235,8 +241,8 @@ impl<'a> Encoder<'a> {
                 if let Some(reference) = self.dictionary.intern(key) {
                     return Ok((reference, None));
                 }
-                self.inlined += 1;
-                let kept = key.floor_char_boundary(MAX_INLINE_KEY);
+                self.inlined += u32::from(key.len() <= MAX_INTERNED);
+                let kept = key.floor_char_boundary(self.cap.max(MAX_INLINE_KEY));
                 self.truncated |= kept < key.len();
                 Ok((0, Some(&key[..kept])))
             }
@@ -326,5 +332,5 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// Longest key that is kept when keys stand inline, in bytes.
+/// Length to which an inline key may be cut when its record does not fit, in bytes.
 const MAX_INLINE_KEY: usize = 1024;

@@ -44,6 +44,9 @@ pub enum Error {
         /// Span id in hex.
         span_id: String,
     },
+    /// The process forked while the call's own arguments were encoded; this is the child, and nothing is recorded.
+    #[error("the process forked inside of this call")]
+    Forked,
     /// The writer was closed.
     #[error("the recording is closed")]
     Closed,

@@ -5,6 +5,7 @@ use otlp_mmap_format::{
     BLOCK_SIZE, COUNTER_SLOTS, HEADER_SIZE, OverflowPolicy, PAGE_SIZE, SectionEntry, SectionKind,
     SegmentEntry, Signal,
 };
+use std::ops::Range;
 use zerocopy::FromZeros;
 
 /// One section.
@@ -82,6 +83,11 @@ impl Layout {
 }
 
 impl Section {
+    /// Its bytes, from the start of the file.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.offset..self.offset + self.length
+    }
+
     fn entry(&self) -> SectionEntry {
         let mut entry = SectionEntry::new_zeroed();
         entry.kind.set(self.kind.code());

@@ -23,6 +23,7 @@ use crate::telemetry::{Aggregation, Key, MetricRef, Number, SeriesRef};
 use otlp_mmap_format::{CellsHeader, EntryKind, SERIES_ALIGN, SERIES_FLAG_OVERFLOW, SeriesHeader};
 use std::collections::HashMap;
 use std::mem::offset_of;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -92,14 +93,14 @@ struct Space {
 }
 
 impl Metrics {
-    /// The metrics of a new recording, whose cells take `length` bytes from `base` on.
+    /// The metrics of a new recording, whose cells take these bytes of the file.
     pub(crate) fn new(
         storage: Arc<Storage>,
-        base: usize,
-        length: usize,
+        section: Range<usize>,
         cardinality_limit: u32,
         seed: u64,
     ) -> Result<Self, Error> {
+        let (base, length) = (section.start, section.len());
         let ahead = Ahead { backed: base, section_end: base + length };
         let space =
             Space { used: CellsHeader::SIZE, reserved: 0, ahead, sets: HashMap::new(), overflow_set: None };
@@ -129,7 +130,8 @@ impl Metrics {
     }
 
     /// The series of a stream with these attributes, items as the [`Encoder`] makes them. It is created if it is
-    /// new, beginning at the time given (0: unknown) unless the stream is older.
+    /// new, beginning at the time given (0: unknown) unless the stream is older; not for a value that the stream
+    /// refuses.
     #[inline]
     pub(crate) fn series(
         &self,
@@ -137,10 +139,11 @@ impl Metrics {
         metric: MetricRef,
         attributes: &[u8],
         time_unix_nano: u64,
+        value: Option<Number>,
     ) -> Result<Found, Error> {
         match self.find(metric, attributes) {
             Some(found) => Ok(found),
-            None => self.find_slowly(dictionary, metric, attributes, time_unix_nano),
+            None => self.find_slowly(dictionary, metric, attributes, time_unix_nano, value),
         }
     }
 
@@ -155,6 +158,12 @@ impl Metrics {
     pub(crate) fn freeze(&self) {
         self.space.keep();
         (0..).map_while(|number| self.series.get(number)).for_each(|series| series.cell.freeze());
+    }
+
+    /// Whether it is the overflow series of its stream.
+    #[inline]
+    pub(crate) fn is_overflow(&self, series: SeriesRef) -> bool {
+        self.get(series).is_ok_and(|found| found.stream.overflow.get() == Some(&series.0))
     }
 
     /// Dictionary references of a series' stream and attributes.
@@ -189,8 +198,10 @@ impl Metrics {
         metric: MetricRef,
         attributes: &[u8],
         time_unix_nano: u64,
+        value: Option<Number>,
     ) -> Result<Found, Error> {
         let stream = self.stream(metric)?;
+        value.map_or(Ok(()), |value| stream.aggregator.check(value))?;
         // Acquire pairs with `add`: who sees the mark sees every series, so that what is not found is not
         // there. This is the way of a stream with runaway attributes, and it takes no lock.
         if stream.is_full.load(Ordering::Acquire)
@@ -381,7 +392,7 @@ impl Metrics {
         let mut items = Vec::new();
         Encoder::new(&mut items, dictionary, usize::MAX, usize::MAX).bool(Key::Str(OVERFLOW_KEY), true)?;
         let set = match self.intern(space, dictionary, &items) {
-            Err(Error::DictionaryFull) => Set::empty(),
+            Err(Error::DictionaryFull | Error::NoSpace) => Set::empty(),
             result => result?,
         };
         Ok(space.overflow_set.insert(set).clone())

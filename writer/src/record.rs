@@ -31,10 +31,26 @@ const NAPS_PER_LOOK: u32 = 32;
 impl Recorder {
     /// Counts an error under its reason and hands it on.
     pub(crate) fn counted<T>(&self, signal: Signal, result: Result<T, Error>) -> Result<T, Error> {
-        if let Err(error) = &result {
+        // What a close took away for good is not busy.
+        let result = match result {
+            Err(Error::Busy) if self.closed.load(Ordering::Relaxed) => Err(Error::Closed),
+            result => result,
+        };
+        if let Err(error) = &result
+            && self.is_ours()
+        {
             self.count(signal, reason(error), 1);
         }
         result
+    }
+
+    /// Counts the keys that an encoding put inline for want of room in the dictionary.
+    #[inline]
+    pub(crate) fn count_fit(&self, signal: Signal, fit: Fit) {
+        if fit.truncated {
+            self.count(signal, Counter::Truncated, 1);
+        }
+        self.count_inlined(signal, fit);
     }
 
     /// Counts the keys that an encoding put inline for want of room in the dictionary.
@@ -43,6 +59,12 @@ impl Recorder {
         if fit.inlined > 0 {
             self.count(signal, Counter::DictionaryFull, fit.inlined.into());
         }
+    }
+
+    /// Refuses to store into a parent's file: arguments are encoded by the caller's code, which may fork.
+    #[inline]
+    fn check_ours(&self) -> Result<(), Error> {
+        if self.is_ours() { Ok(()) } else { Err(Error::Forked) }
     }
 
     pub(crate) fn check_open(&self) -> Result<(), Error> {
@@ -77,6 +99,7 @@ impl Recorder {
                 }
                 start.attributes.encode(encoder)
             })?;
+            self.check_ours()?;
             self.count_inlined(Signal::Spans, fit);
             body.name_ref.set(name_ref);
             scratch[..SpanBody::SIZE].copy_from_slice(body.as_bytes());
@@ -114,10 +137,7 @@ impl Recorder {
             body.time_unix_nano.set(event.time_unix_nano);
             body.name_length.set(encoder.inline_text(&mut begun, name));
             encoder.pad();
-            let before = std::mem::take(&mut encoder.dropped);
-            event.attributes.encode(encoder)?;
-            let dropped = event.dropped_attributes_count.saturating_add(encoder.dropped);
-            encoder.dropped += before;
+            let dropped = encode_nested(encoder, event.attributes, event.dropped_attributes_count)?;
             body.dropped_attributes_count.set(dropped);
             encoder.patch(&begun, body.as_bytes());
             encoder.finish(&begun);
@@ -138,10 +158,7 @@ impl Recorder {
             body.flags.set(context.flags);
             body.trace_state_length.set(encoder.inline_text(&mut begun, link.trace_state));
             encoder.pad();
-            let before = std::mem::take(&mut encoder.dropped);
-            link.attributes.encode(encoder)?;
-            let dropped = link.dropped_attributes_count.saturating_add(encoder.dropped);
-            encoder.dropped += before;
+            let dropped = encode_nested(encoder, link.attributes, link.dropped_attributes_count)?;
             body.dropped_attributes_count.set(dropped);
             encoder.patch(&begun, body.as_bytes());
             encoder.finish(&begun);
@@ -164,7 +181,9 @@ impl Recorder {
 
     /// Gives a span in flight another name.
     pub(crate) fn update_name(&self, span: SpanRef, name: &str) -> Result<(), Error> {
-        self.append_items(span, ActiveSpans::room(self.spans.room()), |_| [0; 3], &mut |encoder| {
+        // Half of what is kept for the end is the status's alone.
+        let room = (self.item_room() + ActiveSpans::room(self.spans.room())) / 16 * 8;
+        self.append_items(span, room, |_| [0; 3], &mut |encoder| {
             encoder.text(ItemTag::Name, name);
             Ok(())
         })
@@ -172,7 +191,8 @@ impl Recorder {
 
     /// Adds to the counts of what the caller left out of a span, to its own limits.
     pub(crate) fn add_dropped(&self, span: SpanRef, dropped: [u32; 3]) -> Result<(), Error> {
-        self.append_items(span, ActiveSpans::room(self.spans.room()), |_| [0; 3], &mut |encoder| {
+        let lost = |fit: Option<Fit>| if fit.is_none() { dropped } else { [0; 3] };
+        self.append_items(span, self.item_room(), lost, &mut |encoder| {
             append_dropped(encoder.bytes, dropped);
             Ok(())
         })
@@ -184,7 +204,7 @@ impl Recorder {
         &self,
         span: SpanRef,
         room: usize,
-        lost: fn(Option<Fit>) -> [u32; 3],
+        lost: impl Fn(Option<Fit>) -> [u32; 3],
         encode: &mut dyn FnMut(&mut Encoder<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.check_open()?;
@@ -193,6 +213,7 @@ impl Recorder {
             loop {
                 scratch.clear();
                 let fit = encode_fitting(scratch, left, &self.dictionary, encode)?;
+                self.check_ours()?;
                 let truncated = fit.is_none_or(|fit| fit.truncated);
                 match self.active.append(span, scratch, room, truncated, lost(fit))? {
                     Appended::Done { newly_spilled } => {
@@ -270,6 +291,7 @@ impl Recorder {
 
     /// Publishes a record, waiting for the exporter as the policy says.
     pub(crate) fn publish(&self, pool: &Pool, heading: Heading, bytes: &mut [u8]) -> Result<(), Error> {
+        self.check_ours()?;
         let mut wait = Wait::new(self);
         loop {
             match pool.append(heading, bytes) {
@@ -283,6 +305,19 @@ impl Recorder {
 
 pub(crate) fn heading(record_type: RecordType, fit: Fit, time_unix_nano: u64) -> Heading {
     Heading { record_type, flags: if fit.truncated { RECORD_FLAG_TRUNCATED } else { 0 }, time_unix_nano }
+}
+
+/// Encodes the attributes of a span's event or link; returns how many are left out, with those the caller left out.
+fn encode_nested(
+    encoder: &mut Encoder<'_>,
+    attributes: &dyn Attributes,
+    left_out: u32,
+) -> Result<u32, Error> {
+    let before = std::mem::take(&mut encoder.dropped);
+    attributes.encode(encoder)?;
+    let dropped = left_out.saturating_add(encoder.dropped);
+    encoder.dropped += before;
+    Ok(dropped)
 }
 
 /// Encodes what an event has beside its fixed body; returns the reference of its name.
@@ -348,7 +383,7 @@ fn reason(error: &Error) -> Counter {
         Error::Discarded => Counter::Discarded,
         Error::BlockTimeout => Counter::BlockTimeout,
         Error::NoSpace | Error::Io { .. } => Counter::NoSpace,
-        Error::Busy => Counter::Busy,
+        Error::Busy | Error::Forked => Counter::Busy,
         Error::DictionaryFull => Counter::DefinitionLost,
         Error::CellsFull => Counter::CellsFull,
         Error::Invalid { .. }

@@ -69,8 +69,7 @@ impl Recorder {
             recorder.metrics.adopt(
                 &recorder.dictionary,
                 parent.storage.mapping(),
-                cells.offset,
-                cells.length,
+                cells.range(),
                 clock::realtime_nanos(),
             )?;
         }
@@ -98,25 +97,13 @@ impl Recorder {
         let active = layout.section(SectionKind::ActiveSpans, None);
         let cells = layout.section(SectionKind::MetricCells, None);
         Ok(Self {
-            dictionary: Dictionary::new(
-                Arc::clone(&storage),
-                dictionary.offset,
-                dictionary.length,
-                seed,
-                copied,
-            )?,
+            dictionary: Dictionary::new(Arc::clone(&storage), dictionary.range(), seed, copied)?,
             spans: pool(Signal::Spans),
             events: pool(Signal::Events),
             measurements: pool(Signal::Measurements),
             active: ActiveSpans::new(Arc::clone(&storage), active.offset, active.entry_count),
             index: SpanIndex::new(),
-            metrics: Metrics::new(
-                Arc::clone(&storage),
-                cells.offset,
-                cells.length,
-                config.cardinality_limit,
-                seed,
-            )?,
+            metrics: Metrics::new(Arc::clone(&storage), cells.range(), config.cardinality_limit, seed)?,
             closed: AtomicBool::new(false),
             guard: fork::guard(),
             storage,
@@ -169,9 +156,10 @@ impl Recorder {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        [&self.spans, &self.events, &self.measurements].into_iter().for_each(Pool::freeze);
+        // Spans first: one that is ending has its lock and still needs a lane, or it would be in no place.
         self.active.freeze();
         self.metrics.freeze();
+        [&self.spans, &self.events, &self.measurements].into_iter().for_each(Pool::freeze);
         self.dictionary.freeze();
         let mapping = self.storage.mapping();
         mapping

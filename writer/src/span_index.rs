@@ -36,6 +36,12 @@ impl SpanIndex {
         &self.shards[usize::from(ids.span_id[7]) % SHARDS]
     }
 
+    /// Refuses ids that are in flight already.
+    pub(crate) fn check_new(&self, ids: &SpanIds) -> Result<(), Error> {
+        let shard = self.shard(ids).lock_bounded().ok_or(Error::Busy)?;
+        if shard.contains_key(ids) { Err(Error::duplicate_span(&ids.trace_id, &ids.span_id)) } else { Ok(()) }
+    }
+
     /// Enters a span; an error if these ids are in flight already.
     pub(crate) fn insert(&self, ids: SpanIds, indexed: Indexed) -> Result<(), Error> {
         let mut shard = self.shard(&ids).lock_bounded().ok_or(Error::Busy)?;
@@ -57,9 +63,11 @@ impl SpanIndex {
         Ok(indexed.span)
     }
 
-    /// Removes a span that has ended.
-    pub(crate) fn remove(&self, ids: &SpanIds) {
-        if let Some(mut shard) = self.shard(ids).lock_bounded() {
+    /// Removes a span that has ended; not another one that has its ids by now.
+    pub(crate) fn remove(&self, ids: &SpanIds, span: SpanRef) {
+        if let Some(mut shard) = self.shard(ids).lock_bounded()
+            && shard.get(ids).is_some_and(|indexed| indexed.span == span)
+        {
             shard.remove(ids);
         }
     }

@@ -248,7 +248,7 @@ impl ActiveSpans {
             return use_it(&mut state);
         }
         let mut spilled = self.spilled.lock_bounded().ok_or(Error::Busy)?;
-        use_it(spilled.get_mut(&span.index).ok_or_else(unknown)?)
+        use_it(spilled.get_mut(&span.index).filter(|state| state.live).ok_or_else(unknown)?)
     }
 }
 

@@ -63,7 +63,8 @@ impl Storage {
         file.set_len(size as u64).map_err(io("size a recording in"))?;
         back(&file, 0, backed).map_err(io("allocate space for a recording in"))?;
         let lock = reopen(&file, temporary.as_ref()).map_err(io("reopen a recording in"))?;
-        // Before the lock is taken: a child forked in between must let go of it.
+        // Before the lock is taken, so that the fork handler knows of it in nearly every child. (One that is forked
+        // between the opening above and here keeps the lock; a reader then tells by the pid.)
         let descriptors =
             [DescriptorSlot::register(file.as_raw_fd()), DescriptorSlot::register(lock.as_raw_fd())];
         if !take_lock(&lock, WRITER_LOCK_BYTE).map_err(io("lock a recording in"))? {

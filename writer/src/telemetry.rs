@@ -51,7 +51,8 @@ pub struct SpanRef {
     pub(crate) epoch: u32,
 }
 
-/// A bound series: a metric stream with an attribute set, as [`crate::Writer::bind`] returns it.
+/// A bound series: a metric stream with an attribute set, as [`crate::Writer::bind`] returns it. Valid for that
+/// writer, in its forked children too, and for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SeriesRef(pub(crate) u32);
 

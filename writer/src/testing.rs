@@ -11,5 +11,6 @@ pub(crate) fn storage(size: usize) -> Arc<Storage> {
 
 /// An empty dictionary of 64 KiB at the start of a file of its own, behind a page that stands for the header.
 pub(crate) fn dictionary() -> Dictionary {
-    Dictionary::new(storage(4096 + (64 << 10)), 4096, 64 << 10, 1, 0).unwrap()
+    const SIZE: usize = 4096 + (64 << 10);
+    Dictionary::new(storage(SIZE), 4096..SIZE, 1, 0).unwrap()
 }

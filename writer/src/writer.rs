@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::fork;
 use crate::recorder::Recorder;
 use crate::span_index::{Indexed, SpanIds};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 use crate::telemetry::{
     Attributes, Event, Link, MetricRef, MetricStream, Number, ResourceRef, ScopeRef, SeriesRef, SpanContext,
     SpanEvent, SpanRef, SpanStart, StatusCode, StringRef,
@@ -27,7 +27,9 @@ const RETRY_NANOS: u64 = 1_000_000_000;
 const NAPS: u32 = 20_000;
 
 /// Records telemetry into a file. Cheap to clone; all clones share the recording. Usable from many threads, in
-/// a forked child (which gets a file of its own) and from a signal handler.
+/// a forked child (which gets a file of its own). A signal handler may call it too: it never waits for ever on what
+/// the interrupted code holds of the recording. But a call may allocate (a thread's first one does), which is not safe
+/// in a handler that interrupted an allocation.
 ///
 /// Every call that fails has recorded nothing and, once the file exists, is counted in it by signal and reason.
 #[derive(Clone)]
@@ -40,8 +42,11 @@ struct Shared {
     recorder: AtomicPtr<Recorder>,
     /// Token of the process in which a thread is opening the recording; 0: none is.
     opening: AtomicU64,
-    /// Monotonic clock before which a failed opening is not tried again.
+    /// Monotonic clock before which a failed opening is not tried again, and the system's error number.
     retry_at: AtomicU64,
+    retry_reason: AtomicI32,
+    /// Token of the process that closed the writer before it recorded anything.
+    closed_in: AtomicU64,
 }
 
 impl Writer {
@@ -49,12 +54,20 @@ impl Writer {
     ///
     /// Errors: [`Error::Invalid`] for a configuration out of its limits, [`Error::Io`] where the file exists or
     /// cannot be created, locked or mapped.
-    pub fn create(config: Config) -> Result<Self, Error> {
+    pub fn create(mut config: Config) -> Result<Self, Error> {
+        // A child may have another working directory.
+        config.path = std::path::absolute(&config.path).map_err(|source| Error::Io {
+            what: "create",
+            path: config.path.clone(),
+            source,
+        })?;
         let recorder = Box::into_raw(Box::new(Recorder::create(config, None)?));
         let shared = Shared {
             recorder: AtomicPtr::new(recorder),
             opening: AtomicU64::new(0),
             retry_at: AtomicU64::new(0),
+            retry_reason: AtomicI32::new(0),
+            closed_in: AtomicU64::new(0),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -147,6 +160,9 @@ impl Writer {
         let recorder = self.recorder()?;
         let measurement = Measurement { time_unix_nano, value, context: None };
         let outcome = recorder.check_open().and_then(|()| recorder.record_in(series, measurement, &()));
+        if outcome.is_ok() && recorder.metrics.is_overflow(series) {
+            recorder.count(Signal::Measurements, Counter::CardinalityOverflow, 1);
+        }
         recorder.counted(Signal::Measurements, outcome)
     }
 
@@ -214,10 +230,12 @@ impl Writer {
     pub fn record_span_start(&self, start: &SpanStart<'_>) -> Result<SpanRef, Error> {
         let recorder = self.recorder()?;
         let ids = SpanIds { trace_id: start.trace_id, span_id: start.span_id };
-        let started = recorder.start_span(start).and_then(|span| {
-            let entered = recorder.index.insert(ids, Indexed { span, scope: start.scope });
-            entered.inspect_err(|_| recorder.active.cancel(span)).map(|()| span)
-        });
+        // Looked up first, so that a duplicate is not in the file for a moment.
+        let started =
+            recorder.index.check_new(&ids).and_then(|()| recorder.start_span(start)).and_then(|span| {
+                let entered = recorder.index.insert(ids, Indexed { span, scope: start.scope });
+                entered.inspect_err(|_| recorder.active.cancel(span)).map(|()| span)
+            });
         recorder.counted(Signal::Spans, started)
     }
 
@@ -244,7 +262,9 @@ impl Writer {
         let found = recorder.check_open().and_then(|()| recorder.index.find(scope, &ids));
         let ended = found.and_then(|span| {
             let ended = recorder.end_span(span, end_time_unix_nano);
-            recorder.index.remove(&ids);
+            if !matches!(ended, Err(Error::Busy)) {
+                recorder.index.remove(&ids, span);
+            }
             ended
         });
         recorder.counted(Signal::Spans, ended)
@@ -279,6 +299,8 @@ impl Writer {
         let recorder = self.shared.current();
         if recorder.is_ours() {
             recorder.close();
+        } else {
+            self.shared.closed_in.store(fork::token(), Ordering::Relaxed);
         }
     }
 }
@@ -300,8 +322,11 @@ impl Shared {
             if parent.is_ours() {
                 return Ok(parent);
             }
+            if parent.closed.load(Ordering::Relaxed) || self.closed_in.load(Ordering::Relaxed) == token {
+                return Err(Error::Closed);
+            }
             if clock::monotonic_nanos() < self.retry_at.load(Ordering::Relaxed) {
-                return Err(Error::NoSpace);
+                return Err(self.retry_error(parent));
             }
             let opening = self.opening.load(Ordering::Relaxed);
             // A token of another process is the parent's, copied while one of its threads was at it.
@@ -316,18 +341,28 @@ impl Shared {
         Err(Error::Busy)
     }
 
+    /// Why the child has no recording, until it tries again.
+    fn retry_error(&self, parent: &Recorder) -> Error {
+        match self.retry_reason.load(Ordering::Relaxed) {
+            0 => Error::Busy,
+            reason => Error::Io {
+                what: "create a forked child's recording beside",
+                path: parent.path.clone(),
+                source: std::io::Error::from_raw_os_error(reason),
+            },
+        }
+    }
+
     fn replace(&self, parent: &Recorder) -> Result<&Recorder, Error> {
-        let result = if parent.closed.load(Ordering::Relaxed) {
-            Err(Error::Closed)
-        } else {
-            Recorder::create(parent.config.clone(), Some(parent))
-        };
-        match result {
+        match Recorder::create(parent.config.clone(), Some(parent)) {
             Ok(recorder) => {
                 // The parent's recorder is leaked on purpose: its file and lock are the parent's to close.
                 self.recorder.store(Box::into_raw(Box::new(recorder)), Ordering::Release);
             }
             Err(error) => {
+                if let Error::Io { source, .. } = &error {
+                    self.retry_reason.store(source.raw_os_error().unwrap_or(0), Ordering::Relaxed);
+                }
                 self.retry_at.store(clock::monotonic_nanos() + RETRY_NANOS, Ordering::Relaxed);
                 self.opening.store(0, Ordering::Release);
                 return Err(error);

@@ -3,7 +3,7 @@
 mod support;
 
 use otlp_mmap_reader::Recording;
-use otlp_mmap_writer::{Config, Counter, Error, Event, KeyValue, Signal, Value, Writer};
+use otlp_mmap_writer::{Config, Counter, Error, Event, KeyValue, Signal, SpanKind, SpanStart, Value, Writer};
 use std::ffi::CString;
 use std::path::Path;
 
@@ -79,20 +79,22 @@ fn record_until_full(directory: &Path) {
     let recorded = (1..2_000).take_while(|&time| record(time).is_ok()).count() as u64;
     // With one segment there is nothing to overwrite but itself, and it is.
     assert_eq!(recorded, 1_999);
-    let span = otlp_mmap_writer::SpanStart {
-        scope,
-        trace_id: [1; 16],
-        span_id: [1; 8],
-        parent_span_id: [0; 8],
-        trace_state: "",
-        flags: 0,
-        name: "span".into(),
-        kind: otlp_mmap_writer::SpanKind::Internal,
-        start_time_unix_nano: 1,
-        attributes: &(),
+    let start = |number: u8| {
+        writer.start_span(&SpanStart {
+            scope,
+            trace_id: [number; 16],
+            span_id: [number; 8],
+            parent_span_id: [0; 8],
+            trace_state: "",
+            flags: 0,
+            name: "span".into(),
+            kind: SpanKind::Internal,
+            start_time_unix_nano: 1,
+            attributes: &(),
+        })
     };
     // No block of the table has space: the span waits in process memory, and has no segment at its end.
-    let span = writer.start_span(&span).unwrap();
+    let span = start(1).unwrap();
     assert!(matches!(writer.end_span(span, 2), Err(Error::NoSpace)));
     let recording = Recording::open(writer.path().unwrap()).unwrap();
     let snapshot = support::clean(&recording);
@@ -101,19 +103,7 @@ fn record_until_full(directory: &Path) {
     assert_eq!(snapshot.losses.signal(Signal::Spans).counter(Counter::NoSpace), 1);
     // With room again, recording goes on.
     std::fs::remove_file(directory.join("other")).unwrap();
-    let span = writer.start_span(&otlp_mmap_writer::SpanStart {
-        scope,
-        trace_id: [1; 16],
-        span_id: [2; 8],
-        parent_span_id: [0; 8],
-        trace_state: "",
-        flags: 0,
-        name: "span".into(),
-        kind: otlp_mmap_writer::SpanKind::Internal,
-        start_time_unix_nano: 1,
-        attributes: &(),
-    });
-    writer.end_span(span.unwrap(), 2).unwrap();
+    writer.end_span(start(2).unwrap(), 2).unwrap();
     assert_eq!(support::clean(&recording).spans.len(), 1);
 }
 

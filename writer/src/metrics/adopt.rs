@@ -19,6 +19,7 @@ use otlp_mmap_format::{
 };
 use std::collections::HashMap;
 use std::mem::offset_of;
+use std::ops::Range;
 use std::sync::Arc;
 use zerocopy::FromBytes;
 
@@ -37,8 +38,7 @@ impl Metrics {
         &self,
         dictionary: &Dictionary,
         parent: &Mapping,
-        parent_base: usize,
-        parent_length: usize,
+        parent_cells: Range<usize>,
         now_unix_nano: u64,
     ) -> Result<(), Error> {
         let defined = Defined::new(dictionary, now_unix_nano);
@@ -46,7 +46,7 @@ impl Metrics {
         for set in defined.sets.values() {
             space.sets.insert(attribute_set::hash(self.seed, 0, &set.items), set.clone());
         }
-        for header in parent_headers(parent, parent_base, parent_length) {
+        for header in parent_headers(parent, parent_cells.start, parent_cells.len()) {
             let Some((stream, set)) = defined.series(&header) else { break };
             self.adopt_series(&mut space, stream, set, header.flags.get() & SERIES_FLAG_OVERFLOW)?;
         }

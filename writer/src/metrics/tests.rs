@@ -34,9 +34,8 @@ impl Lab {
         let size = DICTIONARY + dictionary_length;
         let storage = Arc::new(Storage::create(directory.path(), size, CELLS).unwrap());
         storage.mapping().store_bytes(DICTIONARY, copied);
-        let dictionary =
-            Dictionary::new(Arc::clone(&storage), DICTIONARY, dictionary_length, 42, copied.len()).unwrap();
-        let metrics = Metrics::new(Arc::clone(&storage), CELLS, cells_length, limit, 42).unwrap();
+        let dictionary = Dictionary::new(Arc::clone(&storage), DICTIONARY..size, 42, copied.len()).unwrap();
+        let metrics = Metrics::new(Arc::clone(&storage), CELLS..CELLS + cells_length, limit, 42).unwrap();
         Self { dictionary, metrics, storage, _directory: directory }
     }
 
@@ -52,7 +51,7 @@ impl Lab {
     }
 
     fn series(&self, metric: MetricRef, attributes: &[KeyValue<'_>]) -> Result<Found, Error> {
-        self.metrics.series(&self.dictionary, metric, &encode(&self.dictionary, attributes), 900)
+        self.metrics.series(&self.dictionary, metric, &encode(&self.dictionary, attributes), 900, None)
     }
 
     fn add(&self, metric: MetricRef, attributes: &[KeyValue<'_>], number: i64) -> Found {
@@ -90,7 +89,10 @@ impl Lab {
         let mut copied = Vec::new();
         self.dictionary.copy_to(&mut copied);
         let child = Self::copying(&copied, CELLS_LENGTH, 64 << 10, limit);
-        child.metrics.adopt(&child.dictionary, self.storage.mapping(), CELLS, CELLS_LENGTH, 5000).unwrap();
+        child
+            .metrics
+            .adopt(&child.dictionary, self.storage.mapping(), CELLS..CELLS + CELLS_LENGTH, 5000)
+            .unwrap();
         assert!(child.published().iter().all(|(_, cell)| cell.iter().all(|byte| *byte == 0)));
         child
     }
@@ -165,8 +167,8 @@ fn a_series_has_its_header() {
     assert!(lab.published().is_empty());
     lab.series(gauge, &[int("a", 1)]).unwrap();
     let empty = encode(&lab.dictionary, &[]);
-    lab.metrics.series(&lab.dictionary, histogram, &empty, 0).unwrap();
-    lab.metrics.series(&lab.dictionary, gauge, &empty, 2000).unwrap();
+    lab.metrics.series(&lab.dictionary, histogram, &empty, 0, None).unwrap();
+    lab.metrics.series(&lab.dictionary, gauge, &empty, 2000, None).unwrap();
     let published = lab.published();
     let headers: Vec<_> = published.iter().map(|(header, _)| header).collect();
     let of = |header: &SeriesHeader| {

@@ -1,0 +1,298 @@
+//! Mistakes that were found by people and fuzzers trying to break the writer, each under a name.
+
+mod support;
+
+use otlp_mmap_reader::model::{self, Point};
+use otlp_mmap_writer::{
+    Attributes, Counter, Encoder, Error, Event, Key, KeyValue, Number, Signal, SpanEvent, StatusCode, Text,
+    Value,
+};
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::{Given, Program, attribute, clean, text};
+
+#[test]
+fn a_close_leaves_every_span_ended_or_in_flight() {
+    for _ in 0..30 {
+        let program = Program::new(|_| {});
+        let started: u64 = std::thread::scope(|scope| {
+            let record = |thread: u64| {
+                let program = &program;
+                move || {
+                    let one = |number: &u64| {
+                        let start = program.start(thread << 32 | number, &());
+                        match program.writer.start_span(&start) {
+                            Ok(span) => (1, program.writer.end_span(span, 1).is_ok()),
+                            Err(error) => {
+                                assert!(matches!(error, Error::Closed), "{error}");
+                                (0, false)
+                            }
+                        }
+                    };
+                    let mut started = 0;
+                    for number in 1..100_000 {
+                        let (begun, ended) = one(&number);
+                        started += begun;
+                        if !ended {
+                            break;
+                        }
+                    }
+                    started
+                }
+            };
+            let threads: Vec<_> = (1..=4).map(|thread| scope.spawn(record(thread))).collect();
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            program.writer.close();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let snapshot = clean(&otlp_mmap_reader::Recording::open(program.writer.path().unwrap()).unwrap());
+        assert_eq!((snapshot.spans.len() + snapshot.spans_in_flight.len()) as u64, started);
+        assert_eq!(snapshot.losses.signal(Signal::Spans).counter(Counter::Busy), 0);
+    }
+}
+
+#[test]
+fn a_span_that_spilled_ends_once() {
+    let program = Program::new(|config| config.active_blocks = 16);
+    let fill: Vec<_> =
+        (1..=16).map(|id| program.writer.start_span(&program.start(id, &())).unwrap()).collect();
+    for id in 100..300 {
+        let span = program.writer.start_span(&program.start(id, &())).unwrap();
+        let ends = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    if program.writer.end_span(span, 2).is_ok() {
+                        assert!(!ends.swap(true, Ordering::Relaxed), "ended twice");
+                    }
+                });
+            }
+        });
+        assert!(ends.load(Ordering::Relaxed));
+    }
+    assert_eq!(program.snapshot().spans.len(), 200);
+    drop(fill);
+}
+
+#[test]
+fn a_large_span_takes_blocks_wherever_they_are_free() {
+    let program = Program::new(|_| {});
+    let value = "v".repeat(100_000);
+    let attributes = [KeyValue { key: "large", value: Value::String(&value) }];
+    program.writer.start_span(&program.start(1, &attributes)).unwrap();
+    let snapshot = program.snapshot();
+    assert_eq!(snapshot.losses.signal(Signal::Spans).counter(Counter::Spilled), 0);
+    assert_eq!(snapshot.spans_in_flight[0].attributes, [attribute("large", text(&value))]);
+}
+
+#[test]
+fn contention_for_a_small_table_spills_nothing() {
+    let program = Program::new(|config| config.active_blocks = 64);
+    std::thread::scope(|scope| {
+        for thread in 1..=4_u64 {
+            let program = &program;
+            scope.spawn(move || {
+                for number in 1..2_000 {
+                    let span = program.writer.start_span(&program.start(thread << 32 | number, &())).unwrap();
+                    program.writer.end_span(span, 1).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(program.writer.counter(Signal::Spans, Counter::Spilled).unwrap(), 0);
+}
+
+#[test]
+fn a_large_text_in_a_map_is_cut_and_its_neighbour_stays() {
+    let program = Program::new(|_| {});
+    let large = "é".repeat(150_000);
+    let body = [
+        KeyValue { key: "message", value: Value::String(&large) },
+        KeyValue { key: "small", value: Value::Int(1) },
+    ];
+    let event = Event { body: Some(&Value::Map(&body)), ..program.event(1, &()) };
+    program.writer.record_event(&event).unwrap();
+    let events = program.snapshot().events;
+    let Some(model::Value::Map(entries)) = &events[0].body else { panic!("{:?}", events[0].body) };
+    let model::Value::String(kept) = &entries[0].value else { panic!("{entries:?}") };
+    assert!(large.starts_with(&**kept) && kept.len() > 100_000 && entries[0].truncated);
+    assert_eq!(entries[1], attribute("small", model::Value::Int(1)));
+}
+
+#[test]
+fn ids_may_be_used_again_while_late_ends_arrive() {
+    let program = Program::new(|_| {});
+    let start = program.start(1, &());
+    let end = || program.writer.record_span_end(program.scope, start.trace_id, start.span_id, 2);
+    for _ in 0..2_000 {
+        program.writer.record_span_start(&start).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(end);
+            let _ = end();
+        });
+        let _ = end();
+    }
+    let snapshot = program.snapshot();
+    assert_eq!((snapshot.spans.len(), snapshot.spans_in_flight.len()), (2_000, 0));
+}
+
+#[test]
+fn long_keys_stay_apart() {
+    let program = Program::new(|_| {});
+    let keys = ["a", "b"].map(|end| "k".repeat(5_000) + end);
+    let attributes = [attribute(&keys[0], model::Value::Int(1)), attribute(&keys[1], model::Value::Int(2))];
+    program.writer.record_event(&program.event(1, &Given(&attributes))).unwrap();
+    let snapshot = program.snapshot();
+    assert_eq!(snapshot.events[0].attributes, attributes);
+    assert_eq!(snapshot.losses.signal(Signal::Events).counter(Counter::DictionaryFull), 0);
+}
+
+#[test]
+fn dropped_counts_and_names_leave_room_for_the_status() {
+    let program = Program::new(|config| config.segment_size = 4096);
+    let span = program.writer.start_span(&program.start(1, &())).unwrap();
+    for _ in 0..1_000 {
+        program.writer.add_dropped(span, 1, 0, 0).unwrap();
+        program.writer.update_name(span, "another name").unwrap();
+    }
+    // Every name takes room until the span ends, so the last ones are cut or left out; the status is not.
+    program.writer.set_status(span, StatusCode::Error, "failed").unwrap();
+    program.writer.end_span(span, 2).unwrap();
+    let span = &program.snapshot().spans[0];
+    assert_eq!((span.dropped_attributes_count, span.status_code), (1_000, 2));
+    assert!(span.name.starts_with("another ") && span.truncated);
+    assert_eq!(&*span.status_message, "failed");
+}
+
+/// Encodes an array whose content fails, ignores that, and goes on.
+struct Careless;
+
+impl Attributes for Careless {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Error> {
+        let failed = encoder.array(Key::Str("array"), |encoder| encoder.int(Key::Str("a key"), 1));
+        assert!(failed.is_err());
+        encoder.int(Key::Str("after"), 7)
+    }
+}
+
+#[test]
+fn an_error_that_is_ignored_leaves_no_half_item() {
+    let program = Program::new(|_| {});
+    program.writer.record_event(&program.event(1, &Careless)).unwrap();
+    assert_eq!(program.snapshot().events[0].attributes, [attribute("after", model::Value::Int(7))]);
+}
+
+#[test]
+fn bound_measurements_over_the_limit_are_counted() {
+    let program = Program::new(|config| config.cardinality_limit = 2);
+    let sum = program.sum("sum");
+    let bind = |user| program.writer.bind(sum, &[KeyValue { key: "user", value: Value::Int(user) }]).unwrap();
+    let (first, overflow) = (bind(1), bind(2));
+    for series in [first, overflow, overflow] {
+        program.writer.record_bound(series, 1, Number::Int(1)).unwrap();
+    }
+    assert_eq!(program.writer.counter(Signal::Measurements, Counter::CardinalityOverflow).unwrap(), 2);
+}
+
+#[test]
+fn a_refused_measurement_makes_no_series() {
+    let program = Program::new(|config| config.cardinality_limit = 2);
+    let sum = program.sum("sum");
+    let record = |user, value| {
+        let attributes = [KeyValue { key: "user", value: Value::Int(user) }];
+        program.writer.record_measurement(sum, &attributes, 1, value, None)
+    };
+    for (user, value) in [(1, Number::Int(-1)), (2, Number::Double(f64::NAN))] {
+        assert!(matches!(record(user, value), Err(Error::Invalid { argument: "value", .. })));
+    }
+    record(3, Number::Int(5)).unwrap();
+    let series = program.snapshot().series;
+    assert_eq!((series.len(), series[0].overflow), (1, false));
+    assert_eq!(series[0].point, Point::Sum(model::Number::Int(5)));
+}
+
+#[test]
+fn attribute_sets_are_refused_rather_than_cut() {
+    let program = Program::new(|_| {});
+    let sum = program.sum("sum");
+    let large = "x".repeat(40_000);
+    let attributes = [KeyValue { key: "large", value: Value::String(&large) }];
+    let refused = program.writer.record_measurement(sum, &attributes, 1, Number::Int(1), None);
+    assert!(matches!(refused, Err(Error::Invalid { argument: "attributes", .. })));
+    assert_eq!(program.snapshot().series, []);
+}
+
+#[test]
+fn a_definition_that_is_cut_is_counted() {
+    let program = Program::new(|_| {});
+    let large = "x".repeat(40_000);
+    let attributes = [KeyValue { key: "large", value: Value::String(&large) }];
+    program.writer.create_resource(&attributes, None).unwrap();
+    assert_eq!(program.writer.counter(Signal::Events, Counter::Truncated).unwrap(), 1);
+}
+
+/// Attributes whose encoding forks; the child goes on inside of the parent's call.
+struct Forking(AtomicBool);
+
+impl Attributes for Forking {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Error> {
+        // SAFETY: the child ends its call and leaves.
+        if !self.0.load(Ordering::Relaxed) && unsafe { libc::fork() } == 0 {
+            self.0.store(true, Ordering::Relaxed);
+        }
+        encoder.int(Key::Str("key"), 1)
+    }
+}
+
+#[test]
+fn a_fork_inside_of_a_call_records_once() {
+    let program = Program::new(|_| {});
+    let forking = Forking(AtomicBool::new(false));
+    let result = program.writer.record_event(&program.event(1, &forking));
+    if forking.0.load(Ordering::Relaxed) {
+        // SAFETY: the child leaves at once.
+        unsafe { libc::_exit(i32::from(!matches!(result, Err(Error::Forked)))) };
+    }
+    result.unwrap();
+    let mut status = 0;
+    // SAFETY: `status` lives through the call.
+    assert!(unsafe { libc::wait(&raw mut status) } > 0);
+    assert_eq!(status, 0);
+    assert_eq!(program.snapshot().events.len(), 1);
+}
+
+#[test]
+fn children_of_closed_writers_and_writers_closed_in_children_stay_closed() {
+    let program = Program::new(|_| {});
+    // SAFETY: the child makes a few calls and leaves.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        program.writer.close();
+        let record = || program.writer.record_event(&program.event(1, &()));
+        let closed = matches!((record(), record()), (Err(Error::Closed), Err(Error::Closed)));
+        // SAFETY: leaves at once.
+        unsafe { libc::_exit(i32::from(!closed)) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` lives through the call.
+    assert_eq!((unsafe { libc::waitpid(child, &raw mut status, 0) }, status), (child, 0));
+    program.writer.record_event(&program.event(1, &())).unwrap();
+    assert_eq!(std::fs::read_dir(program.directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_span_event_keeps_its_dropped_attributes() {
+    let program = Program::new(|config| config.segment_size = 4096);
+    let span = program.writer.start_span(&program.start(1, &())).unwrap();
+    let attributes: Vec<_> = (0..1_000).map(|_| KeyValue { key: "key", value: Value::Int(1) }).collect();
+    let event = SpanEvent {
+        name: Text::Str("event"),
+        time_unix_nano: 1,
+        attributes: &attributes,
+        dropped_attributes_count: 5,
+    };
+    program.writer.add_event(span, &event).unwrap();
+    program.writer.end_span(span, 2).unwrap();
+    let span = &program.snapshot().spans[0];
+    assert!(span.events[0].dropped_attributes_count > 700);
+    assert_eq!((span.dropped_events_count, span.dropped_attributes_count), (0, 0));
+}
