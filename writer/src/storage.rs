@@ -79,6 +79,11 @@ impl Storage {
         &self.mapping
     }
 
+    /// A description of the file for reading alone, whatever its name is now.
+    pub(crate) fn reopen(&self) -> io::Result<File> {
+        File::open(descriptor_path(self.file.as_raw_fd()))
+    }
+
     /// Gives the finished file its name; an existing file is never replaced.
     pub(crate) fn publish(&self, path: &Path) -> Result<(), Error> {
         let result = match &self.temporary {

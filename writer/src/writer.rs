@@ -16,6 +16,7 @@ use crate::telemetry::{
     SpanEvent, SpanRef, SpanStart, StatusCode, StringRef,
 };
 use otlp_mmap_format::{Counter, Signal, counter_index};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +83,13 @@ impl Writer {
     /// The recording's file; in a forked child, the child's own.
     pub fn path(&self) -> Result<PathBuf, Error> {
         Ok(self.recorder()?.path.clone())
+    }
+
+    /// The recording's file, for reading it also after it was renamed or removed.
+    pub fn file(&self) -> Result<File, Error> {
+        let recorder = self.recorder()?;
+        let io = |source| Error::Io { what: "open", path: recorder.path.clone(), source };
+        recorder.storage.reopen().map_err(io)
     }
 
     /// Puts a string into the dictionary, or finds it there.

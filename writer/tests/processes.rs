@@ -174,6 +174,24 @@ fn eight_threads_and_four_forked_children() {
     assert_eq!(processes, (0..=4).collect());
 }
 
+#[test]
+fn a_child_records_beside_its_parent_whatever_its_working_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = start_role("chdir_and_fork", directory.path());
+    assert!(child.wait().unwrap().success());
+    let names: Vec<_> = std::fs::read_dir(directory.path().join("relative")).unwrap().collect();
+    assert_eq!(names.len(), 2);
+}
+
+/// Records under a relative path, goes elsewhere, and records in a child.
+fn chdir_and_fork(directory: &Path) {
+    std::env::set_current_dir(directory).unwrap();
+    std::fs::create_dir("relative").unwrap();
+    let writer = Writer::create(Config::new("relative")).unwrap();
+    std::env::set_current_dir("/").unwrap();
+    wait_for(fork(|| drop(writer.create_resource(&(), None).unwrap())));
+}
+
 /// Runs `work` in a forked child that leaves without any clean-up.
 fn fork(work: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child runs `work` and leaves; of what other threads held at the fork it needs malloc alone,
@@ -429,6 +447,7 @@ fn play_role() {
     let (Ok(role), Some(directory)) = (std::env::var(ROLE), std::env::var_os(DIRECTORY)) else { return };
     match &*role {
         "record_until_killed" => record_until_killed(Path::new(&directory)),
+        "chdir_and_fork" => chdir_and_fork(Path::new(&directory)),
         "fork_and_die" => fork_and_die(Path::new(&directory)),
         other => panic!("no role {other}"),
     }
