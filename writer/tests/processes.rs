@@ -189,7 +189,9 @@ fn chdir_and_fork(directory: &Path) {
     std::fs::create_dir("relative").unwrap();
     let writer = Writer::create(Config::new("relative")).unwrap();
     std::env::set_current_dir("/").unwrap();
-    wait_for(fork(|| drop(writer.create_resource(&(), None).unwrap())));
+    wait_for(fork(|| {
+        writer.create_resource(&(), None).unwrap();
+    }));
 }
 
 /// Runs `work` in a forked child that leaves without any clean-up.
