@@ -207,6 +207,41 @@ fn output_goes_to_a_file() {
 }
 
 #[test]
+fn a_recording_is_not_replaced_under_another_name() {
+    let (directory, path, _writer) = recorded();
+    let before = fs::read(&path).unwrap();
+    let out = directory.path().join("out");
+    fs::create_dir(&out).unwrap();
+    fs::hard_link(&path, out.join("traces.jsonl")).unwrap();
+    std::os::unix::fs::symlink(&path, out.join("link")).unwrap();
+    let (traces, link) = (out.join("traces.jsonl"), out.join("link"));
+    let other = directory.path().join("other.otlpmm");
+    fs::copy(&path, &other).unwrap();
+    for args in [["--output-dir", text(&out)], ["-o", text(&traces)], ["-o", text(&link)]] {
+        let ran = run(&["dump", args[0], args[1], text(&other)]);
+        assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Error, ""), "{args:?}");
+        assert!(ran.stderr.contains("not replaced"), "{args:?}: {}", ran.stderr);
+    }
+    assert!(fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn what_is_replaced_is_emptied_and_a_pipe_is_written_to() {
+    let (directory, path, _writer) = recorded();
+    let out = directory.path().join("out");
+    fs::write(&out, "x".repeat(100_000)).unwrap();
+    assert_eq!(run(&["dump", "-o", text(&out), &path]).exit, Exit::Success);
+    let expected = run(&["dump", &path]).stdout;
+    assert_eq!(fs::read_to_string(&out).unwrap(), expected);
+    let pipe = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let name = pipe.clone();
+    let reader = std::thread::spawn(move || fs::read_to_string(name).unwrap());
+    assert_eq!(run(&["dump", "-o", text(&pipe), &path]).exit, Exit::Success);
+    assert_eq!(reader.join().unwrap(), expected);
+}
+
+#[test]
 fn colours_only_where_they_are_wanted() {
     let (_directory, path, _writer) = recorded();
     for (arguments, terminal, no_color, expected) in [

@@ -6,12 +6,14 @@ mod otlp;
 mod properties;
 pub mod text;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use otlp_mmap_format::MAGIC;
 use otlp_mmap_reader::model::Record;
 
 use self::otlp::Batch;
@@ -181,13 +183,32 @@ pub(crate) fn otlp_signals(signals: &[Signal]) -> Vec<OtlpSignal> {
     OtlpSignal::ALL.into_iter().filter(wanted).collect()
 }
 
-/// A file to write to, which is replaced. A recording never is.
+/// A file to write to, which is replaced. A recording never is, whatever it is called.
 fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
     if path.extension().is_some_and(|extension| extension == "otlpmm") {
         bail!("{} has the name of a recording and is not replaced", path.display());
     }
-    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let file = replace(path).with_context(|| format!("cannot create {}", path.display()))?;
     Ok(BufWriter::new(file))
+}
+
+/// Opens a file for writing, and empties it after a look at what it holds.
+fn replace(path: &Path) -> io::Result<File> {
+    let open = |read| OpenOptions::new().read(read).write(true).create(true).truncate(false).open(path);
+    // A pipe that is opened for reading too has a reader for ever; a file may be there for writing alone.
+    let special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    let file = match open(!special) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => open(false)?,
+        opened => opened?,
+    };
+    if file.metadata()?.is_file() {
+        let mut magic = [0; MAGIC.len()];
+        if file.read_exact_at(&mut magic, 0).is_ok() && magic == MAGIC {
+            return Err(io::Error::other("it is a recording and is not replaced"));
+        }
+        file.set_len(0)?;
+    }
+    Ok(file)
 }
 
 /// Refuses to write over what is read: `output` being one of `inputs` under any name.
