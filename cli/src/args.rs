@@ -211,6 +211,7 @@ Keys:
   attr(\"KEY\"), resource(\"KEY\"), scope(\"KEY\")
                   the same for any key
 
+Bytes compare as their hexadecimal digits: ff00. Null, NaN and maps equal nothing; has(KEY) finds them.
 A record that lacks the key passes no comparison, != and !~ included.";
     help
 }

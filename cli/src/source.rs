@@ -1,11 +1,15 @@
 //! The recordings that a command was given, and what it has to tell about them on stderr.
 
+use std::collections::HashSet;
 use std::fmt::Display;
-use std::io::Write;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use otlp_mmap_reader::{Directory, Recording, Report};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use otlp_mmap_reader::{Directory, Error, Recording, Report, recording_paths};
 
 use crate::escape::Printable;
 
@@ -100,6 +104,13 @@ impl Sources {
         self.directories.is_empty()
     }
 
+    /// Closes a recording that nothing more comes of.
+    pub(crate) fn release(&mut self, path: &Path) {
+        for (_, directory) in &mut self.directories {
+            directory.release(path);
+        }
+    }
+
     /// The recordings that are new since the last call; what cannot be read is told. A path that cannot be listed any
     /// more, and a file that is no recording, is told once and given up. Recordings of files that are gone stay
     /// readable as long as they are held.
@@ -124,17 +135,52 @@ impl Sources {
     }
 }
 
-/// All recordings at the paths, in the order of the paths and then of their names; a directory without any is told.
-pub(crate) fn recordings(paths: &[PathBuf], notes: &mut Notes<'_>) -> Vec<Arc<Recording>> {
-    let mut all = Vec::new();
-    for path in paths {
-        let new = Sources::open(std::slice::from_ref(path), notes).refresh(notes);
-        if new.is_empty() {
-            notes.no_recordings(std::slice::from_ref(path));
+/// All recordings at the paths, in the order of the paths and then of their names. They are opened one by one: a
+/// directory may hold more than a process can have open.
+pub(crate) struct Recordings {
+    paths: std::vec::IntoIter<PathBuf>,
+}
+
+impl Recordings {
+    /// Lists the paths; a directory without recordings is told. A file is listed once, however often it is named.
+    pub(crate) fn list(paths: &[PathBuf], notes: &mut Notes<'_>) -> Self {
+        let mut listed = Vec::new();
+        for path in paths {
+            match recording_paths(path) {
+                Ok(found) if found.is_empty() => notes.no_recordings(std::slice::from_ref(path)),
+                Ok(found) => listed.extend(found),
+                Err(error) => notes.fail(path, error),
+            }
         }
-        all.extend(new);
+        let mut seen = HashSet::new();
+        listed.retain(|path| {
+            fs::metadata(path).map_or(true, |metadata| seen.insert((metadata.dev(), metadata.ino())))
+        });
+        Self { paths: listed.into_iter() }
     }
-    all
+
+    /// Opens the next one; what cannot be read is told and passed over.
+    pub(crate) fn next(&mut self, notes: &mut Notes<'_>) -> Option<Recording> {
+        for path in &mut self.paths {
+            match Recording::open(&path) {
+                Ok(recording) => return Some(recording),
+                // Removed since it was listed.
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                Err(error) => notes.fail(&path, error),
+            }
+        }
+        None
+    }
+}
+
+/// Has the process open as many files at once as it may: what is followed stays open.
+pub(crate) fn raise_file_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        // If it cannot be raised, what cannot be opened is told.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 /// The name of a recording's file.

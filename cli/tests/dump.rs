@@ -73,9 +73,11 @@ fn otlp_jsonl_has_one_signal_a_line() {
 
 #[test]
 fn otlp_json_is_one_document_for_each_signal() {
-    let (_directory, path, _writer) = recorded();
+    let (directory, path, _writer) = recorded();
+    let copy = directory.path().join("copy");
+    fs::copy(&path, &copy).unwrap();
     assert_eq!(run(&["dump", "--format", "otlp-json", &path]).json().len(), 3);
-    let logs = run(&["dump", "--format", "otlp-json", "--signal", "events", &path, &path]).json();
+    let logs = run(&["dump", "--format", "otlp-json", "--signal", "events", &path, text(&copy)]).json();
     assert_eq!(logs.len(), 1);
     let logs = logs[0]["resourceLogs"].as_array().unwrap();
     let records = logs.iter().flat_map(|resource| resource["scopeLogs"].as_array().unwrap());
@@ -195,6 +197,13 @@ fn an_empty_directory_is_told_and_no_error() {
     assert_eq!((ran.exit, ran.stdout.as_str()), (Exit::Success, ""));
     assert!(ran.stderr.contains("no recordings"));
     assert_eq!(run(&["dump", "--exit-code", text(directory.path())]).exit, Exit::No);
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_printed_once() {
+    let (directory, path, _writer) = recorded();
+    let once = run(&["dump", &path]).stdout;
+    assert_eq!(run(&["dump", &path, &path, text(directory.path())]).stdout, once);
 }
 
 #[test]

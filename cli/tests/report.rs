@@ -10,6 +10,7 @@ use common::{Recorded, run, text};
 use otlp_mmap::Exit;
 use otlp_mmap_format::HEADER_CRC_OFFSET;
 use otlp_mmap_reader::{Recording, Signal};
+use otlp_mmap_writer::Config;
 
 fn recorded(directory: &Path) -> (PathBuf, Recorded) {
     let path = directory.join("shop.otlpmm");
@@ -164,6 +165,53 @@ fn a_file_cut_anywhere_is_read_or_refused() {
         for command in ["dump", "tail", "stat", "verify"] {
             run(&[command, text(&cut)]);
         }
+    }
+}
+
+#[test]
+fn stat_shows_what_a_cut_file_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, _recorded) = recorded(directory.path());
+    let dictionary = Recording::open(&path).unwrap().header().dictionary.offset;
+    let bytes = fs::read(&path).unwrap();
+    let cut = directory.path().join("cut.otlpmm");
+    fs::write(&cut, &bytes[..usize::try_from(dictionary).unwrap()]).unwrap();
+    let ran = run(&["stat", text(&cut)]);
+    assert_eq!(ran.exit, Exit::Error);
+    assert!(ran.stderr.contains("file too short"), "{}", ran.stderr);
+    for part in ["file id", "writer            pid", "fill              cannot be read", "faults            "]
+    {
+        assert!(ran.stdout.contains(part), "{part}\n{}", ran.stdout);
+    }
+    let json = &run(&["stat", "--format", "jsonl", text(&cut)]).json()[0];
+    assert!(json["fill"].is_null() && json["fault_count"].as_u64() > Some(0), "{json}");
+}
+
+#[test]
+fn a_directory_may_hold_more_recordings_than_can_be_open() {
+    let directory = tempfile::tempdir().unwrap();
+    for i in 0..40 {
+        let mut config = Config::new(directory.path().join(format!("{i}.otlpmm")));
+        config.segment_size = 4096;
+        (config.span_segments, config.event_segments, config.measurement_segments) = (16, 16, 16);
+        let recorded = Recorded::with(config, "many");
+        recorded.event("one", 9, "", 0);
+        recorded.writer.close();
+    }
+    let program = env!("CARGO_BIN_EXE_otlp-mmap");
+    // Only `tail` has them all open, and may raise the soft limit for it.
+    for (limit, command, lines) in [
+        ("-n", "dump", 40),
+        ("-n", "verify", 80),
+        ("-n", "stat --format=jsonl", 40),
+        ("-Sn", "tail -n=all", 40),
+    ] {
+        let script = format!("ulimit {limit} 24; \"$0\" {command} \"$1\"");
+        let output =
+            Command::new("bash").args(["-c", &script, program, text(directory.path())]).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!((output.status.code(), printed.lines().count()), (Some(0), lines), "{command}: {printed}");
+        assert_eq!(output.stderr, b"", "{command}");
     }
 }
 

@@ -5,6 +5,7 @@ mod common;
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -139,8 +140,8 @@ fn follows_with_a_filter_while_the_writer_writes_until_it_closes() {
 #[test]
 fn follows_new_files_in_a_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let mut following = Following::start(&["tail", "--until-closed", text(directory.path())]);
     let one = Recorded::create(&directory.path().join("1.otlpmm"), "one");
+    let mut following = Following::start(&["tail", "--until-closed", text(directory.path())]);
     one.event("first", 9, "", 0);
     following.wait_for("first");
     let two = Recorded::create(&directory.path().join("2.otlpmm"), "two");
@@ -231,9 +232,34 @@ fn what_can_become_no_recording_is_not_waited_for() {
 #[test]
 fn a_directory_without_recordings_is_told() {
     let directory = tempfile::tempdir().unwrap();
-    let ran = run(&["tail", text(directory.path())]);
-    assert_eq!(ran.exit, Exit::Success);
-    assert!(ran.stderr.contains("no recordings (*.otlpmm)"), "{}", ran.stderr);
+    for args in [&["tail", text(directory.path())][..], &["tail", "--until-closed", text(directory.path())]] {
+        let ran = run(args);
+        assert_eq!(ran.exit, Exit::Success);
+        assert!(ran.stderr.contains("no recordings (*.otlpmm)"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_recording_that_has_ended_is_closed_and_not_followed_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let ended = directory.path().join("1.otlpmm");
+    Recorded::create(&ended, "one").event("first", 9, "", 0);
+    let live = Recorded::create(&directory.path().join("2.otlpmm"), "two");
+    let mut following = Following::start(&["tail", "-f", text(directory.path())]);
+    following.wait_for("first");
+    live.event("second", 9, "", 1);
+    following.wait_for("second");
+    let is_open = |path: &Path| {
+        let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(Result::ok);
+        open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target| target == path)
+    };
+    assert!(!is_open(&ended) && is_open(&directory.path().join("2.otlpmm")));
+    // Another file of the same name is followed.
+    fs::remove_file(&ended).unwrap();
+    Recorded::create(&ended, "three").event("third", 9, "", 2);
+    following.wait_for("third");
+    let ran = following.stop();
+    assert_eq!(ran.stdout.lines().count(), 3, "{}", ran.stdout);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::{Error, Recording};
 
@@ -34,6 +35,17 @@ pub struct Changes {
     pub faults: Vec<FileFault>,
 }
 
+/// The recordings at `path` by their names: that of a file, and those in a directory, sorted. None is opened, so that a
+/// directory may hold more than a process can have open.
+///
+/// # Errors
+/// [`Error::Io`] if there is nothing at `path`, or a directory cannot be listed.
+pub fn recording_paths(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, Error> {
+    let path = path.as_ref();
+    let metadata = fs::metadata(path).map_err(|e| io("cannot open", path, e))?;
+    if metadata.is_dir() { list(path) } else { Ok(vec![path.to_owned()]) }
+}
+
 /// A file or a directory of recordings.
 #[derive(Debug)]
 pub struct Directory {
@@ -45,6 +57,8 @@ pub struct Directory {
 #[derive(Debug)]
 struct Known {
     identity: Identity,
+    readable: bool,
+    /// `None`: it is not readable, or was released.
     recording: Option<Arc<Recording>>,
 }
 
@@ -53,6 +67,8 @@ struct Known {
 struct Identity {
     device: u64,
     inode: u64,
+    /// An inode that no recording holds any more may be another file's.
+    born: Option<SystemTime>,
     changed: Option<(u64, i64, i64)>,
 }
 
@@ -76,7 +92,7 @@ impl Directory {
         let mut changes = Changes::default();
         self.files.retain(|path, known| {
             let stays = present.binary_search(path).is_ok();
-            if !stays && known.recording.is_some() {
+            if !stays && known.readable {
                 changes.vanished.push(path.clone());
             }
             stays
@@ -87,7 +103,14 @@ impl Directory {
         Ok(changes)
     }
 
-    /// The recordings as of the last refresh, in the order of their names.
+    /// Gives up the recording of a file, which stays known: it is not new again unless it is replaced.
+    pub fn release(&mut self, path: &Path) {
+        if let Some(known) = self.files.get_mut(path) {
+            known.recording = None;
+        }
+    }
+
+    /// The recordings as of the last refresh, in the order of their names, without those released.
     pub fn recordings(&self) -> impl Iterator<Item = &Arc<Recording>> + '_ {
         self.files.values().filter_map(|known| known.recording.as_ref())
     }
@@ -97,16 +120,7 @@ impl Directory {
             let exists = fs::exists(&self.path).unwrap_or(true);
             return Ok(if exists { vec![self.path.clone()] } else { Vec::new() });
         }
-        let entries = fs::read_dir(&self.path).map_err(|e| io("cannot list", &self.path, e))?;
-        let mut paths = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|e| io("cannot list", &self.path, e))?.path();
-            if is_recording_name(&path) {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        Ok(paths)
+        list(&self.path)
     }
 
     fn look_at(&mut self, path: PathBuf, changes: &mut Changes) {
@@ -124,7 +138,7 @@ impl Directory {
         if known.is_some_and(|known| known.is(&metadata)) {
             return;
         }
-        if known.is_some_and(|known| known.recording.is_some()) {
+        if known.is_some_and(|known| known.readable) {
             changes.vanished.push(path.clone());
         }
         let recording = match Recording::open(&path) {
@@ -135,22 +149,37 @@ impl Directory {
             }
         };
         changes.new.extend(recording.clone());
-        let identity = Identity::of(&metadata, recording.is_none());
-        self.files.insert(path, Known { identity, recording });
+        let readable = recording.is_some();
+        let identity = Identity::of(&metadata, !readable);
+        self.files.insert(path, Known { identity, readable, recording });
     }
 }
 
 impl Known {
     fn is(&self, metadata: &Metadata) -> bool {
-        self.identity == Identity::of(metadata, self.recording.is_none())
+        self.identity == Identity::of(metadata, !self.readable)
     }
 }
 
 impl Identity {
     fn of(metadata: &Metadata, with_change: bool) -> Self {
         let change = (metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-        Self { device: metadata.dev(), inode: metadata.ino(), changed: with_change.then_some(change) }
+        let (device, inode, born) = (metadata.dev(), metadata.ino(), metadata.created().ok());
+        Self { device, inode, born, changed: with_change.then_some(change) }
     }
+}
+
+fn list(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |e| io("cannot list", directory, e);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if is_recording_name(&path) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 fn is_recording_name(path: &Path) -> bool {

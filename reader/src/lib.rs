@@ -49,7 +49,7 @@ mod source;
 mod verify;
 
 pub use acknowledge::Exporter;
-pub use directory::{Changes, Directory, FileFault};
+pub use directory::{Changes, Directory, FileFault, recording_paths};
 pub use error::Error;
 pub use header::{Header, Pool, Section};
 pub use losses::{Fill, Losses, PoolFill, SignalLosses, Usage};

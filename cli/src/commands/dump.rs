@@ -14,7 +14,7 @@ use crate::output::{Item, OtlpSignal, Output, Sinks, otlp_signals, refuse_input}
 use crate::paint::Paint;
 use crate::record::{OwnedRecord, Signal};
 use crate::select::Selection;
-use crate::source::{Notes, file_name, recordings};
+use crate::source::{Notes, Recordings, file_name};
 
 /// What is dumped if no signal is named.
 const SIGNALS: [Signal; 4] = [Signal::Spans, Signal::Events, Signal::Measurements, Signal::Metrics];
@@ -26,13 +26,14 @@ pub(super) fn run(args: &Dump, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<
     let wanted = if named.is_empty() { otlp_signals(&SIGNALS) } else { named.clone() };
     let mut notes = Notes::new(io.stderr);
     // Before anything is created: nothing is left behind if nothing can be read.
-    let recordings = recordings(&args.paths, &mut notes);
-    if recordings.is_empty() && notes.failed() {
+    let mut recordings = Recordings::list(&args.paths, &mut notes);
+    let mut next = recordings.next(&mut notes);
+    if next.is_none() && notes.failed() {
         return Ok(Exit::Error);
     }
     let mut output = Output::new(format, paint, sinks(args, &wanted, io.stdout)?);
     let mut found = false;
-    for recording in recordings {
+    while let Some(recording) = next {
         match recording.snapshot() {
             Ok(snapshot) => {
                 notes.report(recording.path(), &snapshot.report);
@@ -43,6 +44,7 @@ pub(super) fn run(args: &Dump, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<
             }
             Err(error) => notes.fail(recording.path(), error),
         }
+        next = recordings.next(&mut notes);
     }
     output.finish(if args.output_dir.is_some() { &wanted } else { &named })?;
     Ok(exit(&notes, args.select.exit_code && !found))

@@ -16,7 +16,7 @@ use crate::io::{Exit, Io};
 use crate::jsonl;
 use crate::paint::{Paint, Style};
 use crate::record::{RecordView, hex};
-use crate::source::{Notes, file_name, joined, recordings};
+use crate::source::{Notes, Recordings, file_name, joined};
 use crate::text::Text;
 use crate::time::{format_duration, format_time, known};
 
@@ -26,14 +26,16 @@ const SPANS_NAMED: usize = 20;
 pub(super) fn run(args: &Stat, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let now = io.clock.now_unix_nano();
     let mut notes = Notes::new(io.stderr);
-    for recording in recordings(&args.paths, &mut notes) {
-        let (snapshot, fill) = match (recording.snapshot(), recording.fill()) {
-            (Ok(snapshot), Ok(fill)) => (snapshot, fill),
-            (Err(error), _) | (_, Err(error)) => {
+    let mut recordings = Recordings::list(&args.paths, &mut notes);
+    while let Some(recording) = recordings.next(&mut notes) {
+        let snapshot = match recording.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
                 notes.fail(recording.path(), error);
                 continue;
             }
         };
+        let fill = recording.fill().map_err(|error| notes.fail(recording.path(), error)).ok();
         let stat = Statistics { recording: &recording, snapshot, fill, now, paint };
         match args.format {
             ReportFormat::Text => stat.text(io.stdout)?,
@@ -47,7 +49,8 @@ pub(super) fn run(args: &Stat, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<
 struct Statistics<'a> {
     recording: &'a Recording,
     snapshot: Snapshot,
-    fill: Fill,
+    /// `None`: a part that it counts cannot be read.
+    fill: Option<Fill>,
     now: u64,
     paint: Paint,
 }
@@ -77,7 +80,10 @@ impl Statistics<'_> {
         }
         line(out, "format", format_args!("version {}.{}", header.version.0, header.version.1))?;
         let size = Bytes(header.file_size);
-        line(out, "size", format_args!("{size}, {} on disk", Bytes(self.fill.backed_bytes)))?;
+        match &self.fill {
+            Some(fill) => line(out, "size", format_args!("{size}, {} on disk", Bytes(fill.backed_bytes)))?,
+            None => line(out, "size", size)?,
+        }
         line(out, "created", format_time(header.created_realtime_nanos))?;
         line(out, "writer", format_args!("pid {}, {}", header.pid, self.liveness()))?;
         line(out, "policy", policy(header))?;
@@ -97,14 +103,15 @@ impl Statistics<'_> {
     }
 
     fn fill(&self, out: &mut dyn Write) -> io::Result<()> {
-        for pool in &self.fill.pools {
+        let Some(fill) = &self.fill else { return line(out, "fill", "cannot be read") };
+        for pool in &fill.pools {
             let name = format!("{} pool", joined(pool.signal.name(), ' '));
             let Usage { used, total } = pool.segments;
             line(out, &name, format_args!("{}, {used} of {total} segments", ByteUsage(pool.bytes)))?;
         }
-        line(out, "dictionary", ByteUsage(self.fill.dictionary))?;
-        line(out, "metric cells", ByteUsage(self.fill.cells))?;
-        let Usage { used, total } = self.fill.active_blocks;
+        line(out, "dictionary", ByteUsage(fill.dictionary))?;
+        line(out, "metric cells", ByteUsage(fill.cells))?;
+        let Usage { used, total } = fill.active_blocks;
         line(out, "active spans", format_args!("{used} of {total} blocks"))
     }
 
@@ -183,7 +190,7 @@ impl Statistics<'_> {
             "cardinality_limit": header.cardinality_limit,
             "segment_size": header.segment_size,
             "record_crc": header.record_crc,
-            "fill": self.fill_json(),
+            "fill": self.fill.as_ref().map(fill_json),
             "signals": signals,
             "fault_count": self.snapshot.report.fault_count(),
             "readable": readable(&self.snapshot.report.readable),
@@ -191,20 +198,20 @@ impl Statistics<'_> {
             "spans_in_flight": self.snapshot.spans_in_flight.len(),
         })
     }
+}
 
-    fn fill_json(&self) -> Value {
-        let usage = |usage: Usage| json!({"used": usage.used, "total": usage.total});
-        let mut fill = Map::new();
-        for pool in &self.fill.pools {
-            let json = json!({"segments": usage(pool.segments), "bytes": usage(pool.bytes)});
-            fill.insert(joined(pool.signal.name(), '_'), json);
-        }
-        fill.insert("dictionary".to_owned(), usage(self.fill.dictionary));
-        fill.insert("metric_cells".to_owned(), usage(self.fill.cells));
-        fill.insert("active_blocks".to_owned(), usage(self.fill.active_blocks));
-        fill.insert("backed_bytes".to_owned(), self.fill.backed_bytes.into());
-        Value::Object(fill)
+fn fill_json(fill: &Fill) -> Value {
+    let usage = |usage: Usage| json!({"used": usage.used, "total": usage.total});
+    let mut json = Map::new();
+    for pool in &fill.pools {
+        let value = json!({"segments": usage(pool.segments), "bytes": usage(pool.bytes)});
+        json.insert(joined(pool.signal.name(), '_'), value);
     }
+    json.insert("dictionary".to_owned(), usage(fill.dictionary));
+    json.insert("metric_cells".to_owned(), usage(fill.cells));
+    json.insert("active_blocks".to_owned(), usage(fill.active_blocks));
+    json.insert("backed_bytes".to_owned(), fill.backed_bytes.into());
+    Value::Object(json)
 }
 
 fn line(out: &mut dyn Write, name: &str, text: impl Display) -> io::Result<()> {

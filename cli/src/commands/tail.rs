@@ -17,7 +17,7 @@ use crate::output::{Item, Output, Sinks};
 use crate::paint::Paint;
 use crate::record::{OwnedRecord, Signal};
 use crate::select::Selection;
-use crate::source::{Notes, Sources, file_name, joined};
+use crate::source::{Notes, Sources, file_name, joined, raise_file_limit};
 
 /// What is followed if no signal is named: what is recorded at a time. Metrics only change.
 const SIGNALS: [Signal; 3] = [Signal::Spans, Signal::Events, Signal::Measurements];
@@ -36,6 +36,7 @@ pub(super) fn run(args: &Tail, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<
     dump::check_signals(format, &args.select.signals)?;
     let selection = Selection::new(&args.select, &SIGNALS, io.clock.now_unix_nano())?;
     let mut notes = Notes::new(io.stderr);
+    raise_file_limit();
     let sources = Sources::open(&args.paths, &mut notes);
     if sources.is_empty() {
         return Ok(Exit::Error);
@@ -52,7 +53,7 @@ pub(super) fn run(args: &Tail, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<
         output.write(items)?;
         output.flush()?;
         rounds.notes.too_long(output.take_too_long());
-        rounds.tell_ends();
+        rounds.end();
         let done = !follow || rounds.are_over(args.until_closed);
         if done || !io.clock.wait(INTERVAL) {
             break;
@@ -93,7 +94,7 @@ impl Rounds<'_> {
         let with_metrics = self.selection.has(Signal::Metrics) && self.number.is_multiple_of(METRIC_ROUNDS);
         self.number += 1;
         let mut items = Vec::new();
-        for followed in self.followed.iter_mut().filter(|followed| !followed.ended) {
+        for followed in &mut self.followed {
             followed.round(&self.selection, with_metrics, &mut self.notes, &mut items);
             items.sort_by_key(Item::time);
             // After each file: memory is for one file and the limit.
@@ -102,20 +103,19 @@ impl Rounds<'_> {
         items
     }
 
-    /// Tells what ended in this round.
-    fn tell_ends(&mut self) {
-        for followed in &mut self.followed {
-            if let Some(liveness) = followed.end.take().filter(|_| self.follow) {
+    /// Tells what ended in this round, and closes it.
+    fn end(&mut self) {
+        for followed in self.followed.extract_if(.., |followed| followed.ended) {
+            if let Some(liveness) = followed.end.filter(|_| self.follow) {
                 followed.tell_end(liveness, &mut self.notes);
             }
+            self.sources.release(followed.recording.path());
         }
     }
 
-    /// Whether there is nothing more to follow: no path is left, or `until_closed` and there is a recording, and every
-    /// writer has closed its own or died.
+    /// Whether there is nothing more to follow: no path is left, or `until_closed` and no writer that lives.
     fn are_over(&self, until_closed: bool) -> bool {
-        let all_ended = self.followed.iter().all(|followed| followed.ended);
-        all_ended && (self.sources.is_empty() || until_closed && !self.followed.is_empty())
+        self.followed.is_empty() && (until_closed || self.sources.is_empty())
     }
 }
 

@@ -10,12 +10,13 @@ use crate::args::{ReportFormat, Verify};
 use crate::escape::{Printable, json_safe};
 use crate::io::{Exit, Io};
 use crate::paint::{Paint, Style};
-use crate::source::{Notes, recordings};
+use crate::source::{Notes, Recordings};
 
 pub(super) fn run(args: &Verify, paint: Paint, io: &mut Io<'_>) -> anyhow::Result<Exit> {
     let mut notes = Notes::new(io.stderr);
     let mut damaged = false;
-    for recording in recordings(&args.paths, &mut notes) {
+    let mut recordings = Recordings::list(&args.paths, &mut notes);
+    while let Some(recording) = recordings.next(&mut notes) {
         let report = match recording.verify() {
             Ok(report) => report,
             Err(error) => {

@@ -29,9 +29,25 @@ enum Operand {
     Literal {
         text: String,
         /// The text as a number, if it is one.
-        number: Option<Number>,
+        number: Option<Numeral>,
         quoted: bool,
     },
+}
+
+/// A number on either side. Whole numbers that no value can have are kept as they are, not rounded to one it can.
+#[derive(Clone, Copy, Debug)]
+enum Numeral {
+    Int(i128),
+    Double(f64),
+}
+
+impl From<Number> for Numeral {
+    fn from(number: Number) -> Self {
+        match number {
+            Number::Int(number) => Self::Int(number.into()),
+            Number::Double(number) => Self::Double(number),
+        }
+    }
 }
 
 impl Comparison {
@@ -103,13 +119,13 @@ impl Operand {
 fn literal_ordering(
     actual: &Actual<'_>,
     text: &str,
-    number: Option<Number>,
+    number: Option<Numeral>,
     quoted: bool,
 ) -> Option<Ordering> {
     let is_text = match actual {
-        Actual::Number(actual) => return number_ordering(*actual, number?),
-        Actual::Value(Value::Int(actual)) => return number_ordering(Number::Int(*actual), number?),
-        Actual::Value(Value::Double(actual)) => return number_ordering(Number::Double(*actual), number?),
+        Actual::Number(actual) => return number_ordering((*actual).into(), number?),
+        Actual::Value(Value::Int(actual)) => return number_ordering(Numeral::Int((*actual).into()), number?),
+        Actual::Value(Value::Double(actual)) => return number_ordering(Numeral::Double(*actual), number?),
         Actual::Value(Value::String(_)) => true,
         _ => false,
     };
@@ -123,24 +139,24 @@ fn literal_ordering(
     }
 }
 
-fn number_ordering(left: Number, right: Number) -> Option<Ordering> {
+fn number_ordering(left: Numeral, right: Numeral) -> Option<Ordering> {
     match (left, right) {
-        (Number::Int(left), Number::Int(right)) => Some(left.cmp(&right)),
+        (Numeral::Int(left), Numeral::Int(right)) => Some(left.cmp(&right)),
         _ => double(left).partial_cmp(&double(right)),
     }
 }
 
 /// Only used where the other side is a double: a double is not exact there either.
 #[allow(clippy::cast_precision_loss)]
-fn double(number: Number) -> f64 {
+fn double(number: Numeral) -> f64 {
     match number {
-        Number::Int(number) => number as f64,
-        Number::Double(number) => number,
+        Numeral::Int(number) => number as f64,
+        Numeral::Double(number) => number,
     }
 }
 
-fn parse_number(text: &str) -> Option<Number> {
-    text.parse().map(Number::Int).or_else(|_| text.parse().map(Number::Double)).ok()
+fn parse_number(text: &str) -> Option<Numeral> {
+    text.parse().map(Numeral::Int).or_else(|_| text.parse().map(Numeral::Double)).ok()
 }
 
 fn pattern(field: &Field, literal: &str) -> Result<Operand, String> {

@@ -183,6 +183,12 @@ fn numbers_are_exact_and_nan_equals_nothing() {
     series.point = Point::Gauge(Number::Int(9_007_199_254_740_993));
     assert!(passes("value = 9007199254740993", RecordView::Metric(&series)));
     assert!(!passes("value = 9007199254740992", RecordView::Metric(&series)));
+    series.point = Point::Gauge(Number::Int(i64::MAX));
+    assert!(passes("value = 9223372036854775807", RecordView::Metric(&series)));
+    assert!(!passes("value >= 9223372036854775808", RecordView::Metric(&series)));
+    assert!(passes("value < 9223372036854775808", RecordView::Metric(&series)));
+    series.point = Point::Gauge(Number::Double(9_223_372_036_854_775_808.0));
+    assert!(passes("value = 9223372036854775808", RecordView::Metric(&series)));
 }
 
 #[test]

@@ -40,6 +40,24 @@ fn files_come_and_go_and_a_bad_one_hides_none() {
 }
 
 #[test]
+fn a_released_recording_is_new_again_only_if_it_is_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.otlpmm");
+    fs::write(&path, &Image::new().bytes).unwrap();
+    let mut found = Directory::open(directory.path()).unwrap();
+    assert_eq!(found.refresh().unwrap().new.len(), 1);
+    found.release(&path);
+    assert_eq!(found.recordings().count(), 0);
+    let changes = found.refresh().unwrap();
+    assert!(changes.new.is_empty() && changes.vanished.is_empty());
+    // Its inode is free, and may be the new file's.
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &Image::new().bytes).unwrap();
+    let changes = found.refresh().unwrap();
+    assert_eq!((changes.new.len(), changes.vanished), (1, vec![path]));
+}
+
+#[test]
 fn one_file_is_a_directory_of_one() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), &Image::new().bytes).unwrap();
