@@ -4,7 +4,7 @@ use crate::argument;
 use crate::error::{wrong_type, wrong_value};
 use otlp_mmap_writer::{Aggregation, Temporality};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyString, PyTuple, PyType};
 
 const ARGUMENT: &str = "aggregation";
 
@@ -71,9 +71,15 @@ fn dictionary<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     if let Ok(entries) = value.cast::<PyDict>() {
         return Ok(entries.clone());
     }
-    let expected = "dict, Gauge, Sum, Histogram or ExponentialHistogram";
-    let method = value.getattr("as_dict").map_err(|_| wrong_type(ARGUMENT, expected, value))?;
-    Ok(method.call0()?.cast_into::<PyDict>()?)
+    let wrong = || wrong_type(ARGUMENT, "dict, Gauge, Sum, Histogram or ExponentialHistogram", value);
+    // A class has the method too, but no fields.
+    if value.is_instance_of::<PyType>() {
+        return Err(wrong());
+    }
+    let entries = value.getattr("as_dict").map_err(|_| wrong())?.call0()?;
+    entries
+        .cast_into()
+        .map_err(|error| wrong_type(format_args!("{ARGUMENT}.as_dict()"), "dict", &error.into_inner()))
 }
 
 /// The fields of one kind of aggregation.
@@ -112,10 +118,8 @@ impl<'a, 'py> Fields<'a, 'py> {
     fn temporality(&self) -> PyResult<Temporality> {
         let name = self.name("aggregation_temporality");
         let value = self.get("aggregation_temporality")?;
-        let wrong = || {
-            let expected = "expected \"DELTA\" (1) or \"CUMULATIVE\" (2)";
-            wrong_value(value.py(), &name, expected)
-        };
+        let expected = "\"DELTA\" (1) or \"CUMULATIVE\" (2)";
+        let wrong = || wrong_value(value.py(), &name, format_args!("expected {expected}"));
         if value.is_instance_of::<PyString>() {
             return match argument::text(&name, &value)? {
                 "DELTA" => Ok(Temporality::Delta),
@@ -123,9 +127,12 @@ impl<'a, 'py> Fields<'a, 'py> {
                 _ => Err(wrong()),
             };
         }
-        match argument::u64(&name, &value)? {
-            1 => Ok(Temporality::Delta),
-            2 => Ok(Temporality::Cumulative),
+        if !value.is_instance_of::<PyInt>() || value.is_instance_of::<PyBool>() {
+            return Err(wrong_type(&name, expected, &value));
+        }
+        match value.extract::<u64>() {
+            Ok(1) => Ok(Temporality::Delta),
+            Ok(2) => Ok(Temporality::Cumulative),
             _ => Err(wrong()),
         }
     }

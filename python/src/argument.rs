@@ -3,9 +3,12 @@
 
 use crate::error::{Class, wrong_type, wrong_value};
 use otlp_mmap_writer::{Number, ScopeRef, SpanContext, SpanKind, StatusCode, StringRef, Text};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBoolMethods, PyBytes, PyDict, PyFloat, PyInt, PyString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Trace id and span id of a span.
@@ -25,6 +28,24 @@ pub(crate) fn optional_text<'a>(
     value.map(|value| text(argument, value)).transpose()
 }
 
+/// A path: a text, or an object that stands for one.
+pub(crate) fn path(value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    let py = value.py();
+    let path: PathBuf = value.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyTypeError>(py) {
+            wrong_type("path", "str or os.PathLike[str]", value)
+        } else if error.is_instance_of::<PyUnicodeEncodeError>(py) {
+            wrong_value(py, "path", "the text has a lone surrogate")
+        } else {
+            error
+        }
+    })?;
+    if path.as_os_str().as_bytes().contains(&0) {
+        return Err(wrong_value(py, "path", "the text has a null character"));
+    }
+    Ok(path)
+}
+
 /// An id of exactly `N` bytes.
 pub(crate) fn id<const N: usize>(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<[u8; N]> {
     let bytes =
@@ -32,6 +53,14 @@ pub(crate) fn id<const N: usize>(argument: &str, value: &Bound<'_, PyAny>) -> Py
     bytes.try_into().map_err(|_| {
         wrong_value(value.py(), argument, format_args!("expected {N} bytes, got {}", bytes.len()))
     })
+}
+
+/// An id that is not zero.
+fn nonzero_id<const N: usize>(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<[u8; N]> {
+    match id(argument, value)? {
+        id if id == [0; N] => Err(wrong_value(value.py(), argument, "all bytes are zero")),
+        id => Ok(id),
+    }
 }
 
 /// Whole numbers that arguments are.
@@ -60,8 +89,13 @@ fn whole<T: Whole>(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<T> {
         return Err(wrong_type(argument, "int", value));
     }
     value.extract().map_err(|_| {
-        wrong_value(value.py(), argument, format_args!("{value} is not in the range {}", T::RANGE))
+        wrong_value(value.py(), argument, format_args!("{} is not in the range {}", shown(value), T::RANGE))
     })
+}
+
+/// A value for a message. An `int` of thousands of digits has no text.
+fn shown(value: &Bound<'_, PyAny>) -> String {
+    value.str().map_or_else(|_| "the value".to_owned(), |text| text.to_string_lossy().into_owned())
 }
 
 /// An unsigned 32-bit integer.
@@ -86,7 +120,7 @@ pub(crate) fn reference(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<u3
     }
     value.extract().map_err(|_| {
         Class::UnknownReference
-            .error(value.py(), format_args!("{argument}: {value} is no reference of this recording"))
+            .error(value.py(), format_args!("{argument}: {} is no reference of this recording", shown(value)))
     })
 }
 
@@ -124,7 +158,12 @@ pub(crate) fn double(argument: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> 
     if value.is_instance_of::<PyBool>() {
         return Err(wrong_type(argument, "float", value));
     }
-    value.extract().map_err(|_| wrong_type(argument, "float", value))
+    value.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(value.py()) {
+            return wrong_value(value.py(), argument, "the int is too large for a float");
+        }
+        wrong_type(argument, "float", value)
+    })
 }
 
 /// OTLP's number of a span kind.
@@ -175,14 +214,7 @@ pub(crate) fn scope(value: &Bound<'_, PyAny>) -> PyResult<ScopeRef> {
 
 /// The ids of a span; neither may be zero.
 pub(crate) fn ids(trace_id: &Bound<'_, PyAny>, span_id: &Bound<'_, PyAny>) -> PyResult<Ids> {
-    let ids: Ids = (id("trace_id", trace_id)?, id("span_id", span_id)?);
-    if ids.0 == [0; 16] {
-        return Err(wrong_value(trace_id.py(), "trace_id", "all bytes are zero"));
-    }
-    if ids.1 == [0; 8] {
-        return Err(wrong_value(span_id.py(), "span_id", "all bytes are zero"));
-    }
-    Ok(ids)
+    Ok((nonzero_id("trace_id", trace_id)?, nonzero_id("span_id", span_id)?))
 }
 
 /// The name of an event; `None` and 0 are none.
@@ -204,8 +236,8 @@ pub(crate) fn span_context(value: &Bound<'_, PyAny>) -> PyResult<SpanContext> {
     let entries = value.cast::<PyDict>().map_err(|_| wrong_type(SPAN_CONTEXT, "dict", value))?;
     let found = entries.get_item(intern!(py, "flags"))?;
     let context = SpanContext {
-        trace_id: id("span_context['trace_id']", &required(entries, intern!(py, "trace_id"))?)?,
-        span_id: id("span_context['span_id']", &required(entries, intern!(py, "span_id"))?)?,
+        trace_id: nonzero_id("span_context['trace_id']", &required(entries, intern!(py, "trace_id"))?)?,
+        span_id: nonzero_id("span_context['span_id']", &required(entries, intern!(py, "span_id"))?)?,
         flags: or_else(0, "span_context['flags']", found.as_ref(), u32)?,
     };
     if entries.len() == 2 + usize::from(found.is_some()) { Ok(context) } else { Err(unknown_key(entries)) }
@@ -222,8 +254,9 @@ fn unknown_key(entries: &Bound<'_, PyDict>) -> PyErr {
     let known = |key: &Bound<'_, PyAny>| {
         key.extract::<&str>().is_ok_and(|key| ["trace_id", "span_id", "flags"].contains(&key))
     };
-    let unknown: Vec<_> =
-        entries.keys().iter().filter(|key| !known(key)).map(|key| key.to_string()).collect();
+    let repr =
+        |key: Bound<'_, PyAny>| key.repr().map_or_else(|_| "a key".to_owned(), |text| text.to_string());
+    let unknown: Vec<_> = entries.keys().iter().filter(|key| !known(key)).map(repr).collect();
     wrong_value(
         entries.py(),
         SPAN_CONTEXT,

@@ -5,14 +5,16 @@
 
 #![allow(clippy::doc_markdown)] // what stands before a Python item is its docstring
 
+use crate::argument;
 use crate::error::{Class, from_os};
 use crate::model::Model;
-use otlp_mmap_reader::{Directory, Error, Liveness, Losses, Recording, Report, Snapshot};
+use otlp_mmap_reader::{Error, Header, Liveness, Losses, Recording, Snapshot, recording_paths};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Reads a recording, or a directory of recordings: live, or after the process died.
 ///
@@ -29,26 +31,21 @@ pub(crate) struct Reader {
 }
 
 enum Source {
-    File(Arc<Recording>),
-    Directory(Mutex<Followed>),
-}
-
-/// A directory, and the files in it that could not be read so far.
-struct Followed {
-    directory: Directory,
-    unreadable: BTreeMap<PathBuf, String>,
+    File(Box<Recording>),
+    /// Its files are opened one by one: there may be more than a process can have open.
+    Directory,
 }
 
 #[pymethods]
 impl Reader {
     #[new]
-    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+    fn new(py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let path = argument::path(path)?;
         let source = py.detach(|| {
             if path.is_dir() {
-                let directory = Directory::open(&path)?;
-                Ok(Source::Directory(Mutex::new(Followed { directory, unreadable: BTreeMap::new() })))
+                recording_paths(&path).map(|_| Source::Directory)
             } else {
-                Recording::open(&path).map(|recording| Source::File(Arc::new(recording)))
+                Recording::open(&path).map(|recording| Source::File(Box::new(recording)))
             }
         });
         let source = source.map_err(|error| raised(py, &path, &error))?;
@@ -95,20 +92,16 @@ impl Reader {
     /// "cells_full", "invalid", "closed", "definition_lost", "exemplar_lost"), or was recorded less well than it
     /// was given ("truncated", "dictionary_full", "spilled", "cardinality_overflow").
     fn losses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let answer = py.detach(|| {
-            let recordings = self.recordings()?;
-            recordings.iter().map(|recording| recording.losses()).collect::<Result<Vec<_>, _>>()
-        });
-        counts(py, &answer.map_err(|error| raised(py, &self.path, &error))?)
+        counts(py, &self.each(py, Recording::losses)?)
     }
 
     /// Header and state of every file, by name.
     fn files<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let recordings = py.detach(|| self.recordings()).map_err(|error| raised(py, &self.path, &error))?;
+        let state = |recording: &Recording| Ok(State::of(recording));
         let class = py.import("otlp_mmap.model")?.getattr("FileInfo")?;
         let files = PyList::empty(py);
-        for recording in recordings {
-            files.append(file_info(&class, &recording)?)?;
+        for state in self.each(py, state)? {
+            files.append(file_info(&class, &state)?)?;
         }
         Ok(files)
     }
@@ -130,62 +123,80 @@ impl Reader {
 }
 
 impl Reader {
-    /// The recordings as of now. A directory is looked through again.
-    fn recordings(&self) -> Result<Vec<Arc<Recording>>, Error> {
-        match &self.source {
-            Source::File(recording) => Ok(vec![recording.clone()]),
-            Source::Directory(followed) => {
-                let mut followed = followed.lock().unwrap_or_else(PoisonError::into_inner);
-                let changes = followed.directory.refresh()?;
-                for path in changes.vanished {
-                    followed.unreadable.remove(&path);
-                }
-                for fault in changes.faults {
-                    followed.unreadable.insert(fault.path, fault.error.to_string());
-                }
-                Ok(followed.directory.recordings().cloned().collect())
+    /// Hands every recording to `visit`, one at a time. Of a directory, a file that cannot be opened goes to
+    /// `unreadable`.
+    fn visit(
+        &self,
+        mut visit: impl FnMut(&Recording) -> Result<(), Error>,
+        mut unreadable: impl FnMut(PathBuf, &Error),
+    ) -> Result<(), Error> {
+        if let Source::File(recording) = &self.source {
+            return visit(recording);
+        }
+        for path in recording_paths(&self.path)? {
+            match Recording::open(&path) {
+                Ok(recording) => visit(&recording)?,
+                // Removed since it was listed.
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                Err(error) => unreadable(path, &error),
             }
         }
+        Ok(())
+    }
+
+    /// One answer from every file that can be opened.
+    fn each<T: Send>(&self, py: Python<'_>, ask: fn(&Recording) -> Result<T, Error>) -> PyResult<Vec<T>> {
+        let answers = py.detach(|| {
+            let mut answers = Vec::new();
+            self.visit(|recording| ask(recording).map(|answer| answers.push(answer)), |_, _| {})?;
+            Ok(answers)
+        });
+        answers.map_err(|error| raised(py, &self.path, &error))
     }
 
     /// One part of a snapshot of every file. Within a directory a file that fails is passed over.
     fn collect<T: Send>(&self, py: Python<'_>, part: fn(Snapshot) -> Vec<T>) -> PyResult<Vec<T>> {
         let collected = py.detach(|| {
             let mut items = Vec::new();
-            for recording in self.recordings()? {
+            let visit = |recording: &Recording| {
                 match recording.snapshot() {
                     Ok(snapshot) => items.append(&mut part(snapshot)),
                     Err(error) if matches!(self.source, Source::File(_)) => return Err(error),
                     Err(_) => {}
                 }
-            }
+                Ok(())
+            };
+            self.visit(visit, |_, _| {})?;
             Ok(items)
         });
         collected.map_err(|error| raised(py, &self.path, &error))
     }
 
-    fn found_faults(&self) -> Result<Vec<(PathBuf, u64, &'static str, String)>, Error> {
-        let mut found = Vec::new();
-        for recording in self.recordings()? {
+    fn found_faults(&self) -> Result<Vec<Found>, Error> {
+        let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+        let whole = |path, error: &Error| (path, 0, "file", error.to_string());
+        let visit = |recording: &Recording| {
             let path = recording.path().to_owned();
             match recording.verify() {
-                Ok(Report { faults, .. }) => found
-                    .extend(faults.into_iter().map(|f| (path.clone(), f.offset, f.rule.name(), f.detail))),
-                Err(error) => found.push((path, 0, "file", error.to_string())),
+                Ok(report) => found.extend(
+                    report.faults.into_iter().map(|f| (path.clone(), f.offset, f.rule.name(), f.detail)),
+                ),
+                Err(error) => found.push(whole(path, &error)),
             }
-        }
-        if let Source::Directory(followed) = &self.source {
-            let followed = followed.lock().unwrap_or_else(PoisonError::into_inner);
-            let unreadable = followed.unreadable.iter();
-            found.extend(unreadable.map(|(path, reason)| (path.clone(), 0, "file", reason.clone())));
-        }
+            Ok(())
+        };
+        self.visit(visit, |path, error| unreadable.push(whole(path, error)))?;
+        found.append(&mut unreadable);
         Ok(found)
     }
 }
 
-/// The counts of the recording at `path`.
-pub(crate) fn losses_of<'py>(py: Python<'py>, path: &Path) -> PyResult<Bound<'py, PyDict>> {
-    let losses = py.detach(|| Recording::open(path)?.losses());
+/// A fault: file, offset, rule, detail.
+type Found = (PathBuf, u64, &'static str, String);
+
+/// The counts of the recording in `file`; `path` serves for messages.
+pub(crate) fn losses_of<'py>(py: Python<'py>, file: File, path: &Path) -> PyResult<Bound<'py, PyDict>> {
+    let losses = py.detach(|| Recording::from_file(file, path)?.losses());
     counts(py, &[losses.map_err(|error| raised(py, path, &error))?])
 }
 
@@ -229,17 +240,34 @@ fn list<'py, T>(
     Ok(list)
 }
 
-fn file_info<'py>(class: &Bound<'py, PyAny>, recording: &Recording) -> PyResult<Bound<'py, PyAny>> {
+/// What is told of a file that is closed by then.
+struct State {
+    path: PathBuf,
+    header: Header,
+    liveness: Liveness,
+}
+
+impl State {
+    fn of(recording: &Recording) -> Self {
+        Self {
+            path: recording.path().to_owned(),
+            header: recording.header().clone(),
+            liveness: recording.liveness(),
+        }
+    }
+}
+
+fn file_info<'py>(class: &Bound<'py, PyAny>, state: &State) -> PyResult<Bound<'py, PyAny>> {
     let py = class.py();
-    let header = recording.header();
+    let State { path, header, liveness } = state;
     let fields = PyDict::new(py);
-    fields.set_item("path", recording.path())?;
+    fields.set_item("path", path)?;
     fields.set_item("version", format!("{}.{}", header.version.0, header.version.1))?;
     fields.set_item("file_id", PyBytes::new(py, &header.file_id))?;
     fields.set_item("parent_file_id", header.parent_file_id.map(|id| PyBytes::new(py, &id)))?;
     fields.set_item("pid", header.pid)?;
     fields.set_item("created_unix_nano", header.created_realtime_nanos)?;
-    let state = match recording.liveness() {
+    let state = match liveness {
         Liveness::Alive => "alive",
         Liveness::Closed { .. } => "closed",
         Liveness::Dead => "dead",
@@ -250,7 +278,8 @@ fn file_info<'py>(class: &Bound<'py, PyAny>, recording: &Recording) -> PyResult<
 
 fn raised(py: Python<'_>, path: &Path, error: &Error) -> PyErr {
     match error {
-        Error::Io { what, path, source } => from_os(what, path, source),
+        // What the operating system did not refuse is about the file.
+        Error::Io { what, path, source } if source.raw_os_error().is_some() => from_os(what, path, source),
         _ => Class::DamagedFile.error(py, format_args!("{}: {error}", path.display())),
     }
 }

@@ -67,7 +67,7 @@ impl Writer {
     ))]
     fn new(
         py: Python<'_>,
-        path: PathBuf,
+        path: &Bound<'_, PyAny>,
         service_name: Option<&Bound<'_, PyAny>>,
         segment_size: Option<&Bound<'_, PyAny>>,
         span_segments: Option<&Bound<'_, PyAny>>,
@@ -82,7 +82,7 @@ impl Writer {
         crc: Option<&Bound<'_, PyAny>>,
         stream_measurements: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let mut config = Config::new(path);
+        let mut config = Config::new(argument::path(path)?);
         config.service_name = argument::optional_text("service_name", service_name)?.map(str::to_owned);
         set(&mut config.segment_size, "segment_size", segment_size, argument::u32)?;
         set(&mut config.span_segments, "span_segments", span_segments, argument::u32)?;
@@ -532,7 +532,9 @@ impl Writer {
 
     /// Counts by signal ("spans", "events", "measurements") and then by what happened, see `Reader.losses`.
     fn losses<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        reader::losses_of(py, &self.path(py)?)
+        let path = self.path(py)?;
+        let file = self.calls.writer.file().map_err(|error| from_writer(py, &error))?;
+        reader::losses_of(py, file, &path)
     }
 
     /// Has the operating system write the file to its disk, and waits until it has.

@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from otlp_mmap import Reader, Sum, Writer
+import pytest
+
+from otlp_mmap import ClosedError, Reader, Sum, Writer
 from otlp_mmap.model import Event, NumberPoint, Span
 
 from .conftest import Recording
@@ -146,6 +148,21 @@ def test_a_child_of_a_writer_with_a_file(recording: Recording) -> None:
     assert join([fork(child)]) == [0]
     assert recording.reader.events() == []
     assert len(Reader(recording.path.parent).events()) == 1
+
+
+def test_a_child_of_a_closed_writer(recording: Recording) -> None:
+    recording.writer.close()
+
+    def child() -> None:
+        with pytest.raises(ClosedError):
+            _ = recording.writer.path
+        with pytest.raises(ClosedError):
+            record_event(recording.writer, recording.scope, make_event(random.Random(1)))
+        with pytest.raises(ClosedError):
+            record_span(recording.writer, recording.scope, make_span(random.Random(1)))
+
+    assert join([fork(child)]) == [0]
+    assert [path.name for path in recording.path.parent.iterdir()] == [recording.path.name]
 
 
 def test_a_child_that_records_nothing_leaves_no_file(tmp_path: Path) -> None:

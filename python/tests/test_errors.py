@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,6 +172,7 @@ def for_reference(argument: str, other_kind: str) -> list[Case]:
         (argument, 2**31, UnknownReferenceError),
         (argument, -1, UnknownReferenceError),
         (argument, 2**40, UnknownReferenceError),
+        (argument, 10**5000, UnknownReferenceError),
         (argument, other_kind, UnknownReferenceError),
         (argument, 1.0, InvalidTypeError),
         (argument, True, InvalidTypeError),
@@ -200,9 +203,12 @@ def for_context(argument: str) -> list[Case]:
         (argument, {**CONTEXT, "trace_id": SPAN}, InvalidValueError),
         (argument, {**CONTEXT, "span_id": TRACE}, InvalidValueError),
         (argument, {**CONTEXT, "trace_id": TRACE.hex()}, InvalidTypeError),
+        (argument, {**CONTEXT, "trace_id": bytes(16)}, InvalidValueError),
+        (argument, {**CONTEXT, "span_id": bytes(8)}, InvalidValueError),
         (argument, {**CONTEXT, "flags": -1}, InvalidValueError),
         (argument, {**CONTEXT, "flags": None}, InvalidTypeError),
         (argument, {**CONTEXT, "sampled": True}, InvalidValueError),
+        (argument, {**CONTEXT, "\ud800": True}, InvalidValueError),
     ]
 
 
@@ -246,6 +252,7 @@ BAD: dict[str, list[Case]] = {
         ("value", True, InvalidTypeError),
         ("value", None, InvalidTypeError),
         ("value", 2**63, InvalidValueError),
+        ("value", 10**5000, InvalidValueError),
         ("value", float("nan"), InvalidValueError),
         *for_context("span_context"),
     ],
@@ -358,6 +365,32 @@ def test_good_arguments_are_taken(recording: Recording, references: dict[str, in
     getattr(recording.writer, method)(**resolved(GOOD[method], references))
 
 
+@pytest.mark.parametrize("key", ["trace_id", "span_id"])
+def test_an_id_of_zero_in_a_span_context_is_named(recording: Recording, references: dict[str, int], key: str) -> None:
+    context = {**CONTEXT, key: bytes(len(TRACE if key == "trace_id" else SPAN))}
+    for method in ("record_span_link", "record_event", "record_measurement"):
+        arguments = resolved({**GOOD[method], "span_context": context}, references)
+        with pytest.raises(InvalidValueError, match=rf"span_context\['{key}'\]"):
+            getattr(recording.writer, method)(**arguments)
+
+
+def test_a_key_that_has_no_utf8_is_shown_escaped(recording: Recording) -> None:
+    context: Any = {**CONTEXT, "\ud800": 1}
+    with pytest.raises(InvalidValueError, match=r"'\\ud800' is no part"):
+        recording.writer.record_event(recording.scope, context, 0, EPOCH, {})
+
+
+def test_numbers_too_long_for_a_text_print_nothing(
+    recording: Recording, references: dict[str, int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    huge = 10**5000
+    with pytest.raises(InvalidValueError, match="value"):
+        recording.writer.record_measurement(references["metric"], {}, EPOCH, huge)
+    with pytest.raises(UnknownReferenceError, match="metric_ref"):
+        recording.writer.record_measurement(huge, {}, EPOCH, 1)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("method", BAD)
 def test_bad_arguments_raise_and_record_nothing(recording: Recording, references: dict[str, int], method: str) -> None:
     before = everything(recording)
@@ -376,9 +409,30 @@ def test_bad_arguments_raise_and_record_nothing(recording: Recording, references
     assert invalid(recording) == refused, "each of them is counted once"
 
 
+class Mode(enum.Enum):
+    """No temporality, though it reads like one."""
+
+    DELTA = 1
+
+
+class Five:
+    """Its `as_dict` returns no dict."""
+
+    def as_dict(self) -> int:
+        """Five."""
+        return 5
+
+
 @pytest.mark.parametrize(
     ("aggregation", "error", "said"),
     [
+        (otlp_mmap.Histogram("DELTA", 5), InvalidTypeError, "bucket_boundaries"),  # type: ignore[arg-type]
+        (otlp_mmap.Histogram("DELTA", None), InvalidTypeError, "bucket_boundaries"),  # type: ignore[arg-type]
+        (otlp_mmap.Histogram("DELTA", [10**400]), InvalidValueError, "bucket_boundaries"),
+        (otlp_mmap.Gauge, InvalidTypeError, "aggregation: expected dict, Gauge"),
+        (Five(), InvalidTypeError, r"aggregation.as_dict\(\): expected dict, got int"),
+        ({"sum": {**SUM["sum"], "aggregation_temporality": Mode.DELTA}}, InvalidTypeError, '"DELTA" .*"CUMULATIVE"'),
+        ({"sum": {**SUM["sum"], "aggregation_temporality": -1}}, InvalidValueError, '"DELTA" .*"CUMULATIVE"'),
         (None, InvalidTypeError, "NoneType"),
         ("sum", InvalidTypeError, "str"),
         ({}, InvalidValueError, "one key"),
@@ -502,6 +556,7 @@ CONFIGURATIONS: list[tuple[dict[str, Any], type[Exception]]] = [
     ({"overflow": "block", "block_timeout": float("nan")}, InvalidValueError),
     ({"overflow": "block", "block_timeout": "1"}, InvalidTypeError),
     ({"overflow": "block", "block_timeout": 1e9}, InvalidValueError),
+    ({"overflow": "block", "block_timeout": 10**400}, InvalidValueError),
 ]
 
 
@@ -534,12 +589,20 @@ def test_errors_of_the_operating_system(tmp_path: Path, open_it: Callable[[Path]
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-def test_a_path_of_the_wrong_type() -> None:
-    wrong: Any = 5
-    with pytest.raises(TypeError):
-        Writer(wrong)
-    with pytest.raises(TypeError):
-        Reader(wrong)
+@pytest.mark.parametrize("open_it", [Writer, Reader])
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        (5, InvalidTypeError),
+        (None, InvalidTypeError),
+        (b"x", InvalidTypeError),
+        ("a\0b", InvalidValueError),
+        ("u\ud800", InvalidValueError),
+    ],
+)
+def test_what_is_no_path_is_named(open_it: Callable[[Any], Any], path: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="^path: "):
+        open_it(path)
 
 
 def test_a_full_dictionary(path: Path) -> None:
@@ -560,6 +623,21 @@ def test_files_that_are_no_recordings(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.otlpmm").write_bytes(content)
     with pytest.raises(DamagedFileError, match=r"x\.otlpmm"):
         Reader(tmp_path / "x.otlpmm")
+
+
+def test_what_is_no_regular_file_is_no_recording(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/null"), tmp_path / "pipe"):
+        with pytest.raises(DamagedFileError, match="not a regular file"):
+            Reader(path)
+
+
+def test_counts_of_a_cut_file_are_damaged(recording: Recording) -> None:
+    recording.writer.close()
+    reader = recording.reader
+    os.truncate(recording.path, 4096)
+    with pytest.raises(DamagedFileError, match="too short"):
+        reader.losses()
 
 
 def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import struct
 import threading
 import time
@@ -68,6 +69,30 @@ def test_a_directory(tmp_path: Path) -> None:
         assert len(reader.files()) == 1
         assert numbers(reader) == []
     assert (reader.path, repr(reader)) == (tmp_path, f"Reader('{tmp_path}')")
+
+
+def test_a_directory_may_hold_more_files_than_can_be_open(tmp_path: Path) -> None:
+    for _ in range(40):
+        with Writer(tmp_path, cells_size=65536, dictionary_size=65536) as writer:
+            fill(writer, 1)
+
+    def read() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 10,) * 2)
+        reader = Reader(tmp_path)
+        assert len(reader.files()) == len(reader.events()) == 40
+        assert (reader.spans(), reader.metrics(), reader.faults()) == ([], [], [])
+        assert reader.losses()["events"]["recorded"] == 40
+
+    assert join([fork(read)]) == [0]
+
+
+def test_a_writer_counts_in_its_file_under_any_name(recording: Recording) -> None:
+    fill(recording.writer, 3)
+    recording.path.rename(recording.path.with_name("other.otlpmm"))
+    recording.path.write_bytes(b"somebody else's")
+    assert recording.writer.losses()["events"]["recorded"] == 3
+    recording.path.with_name("other.otlpmm").unlink()
+    assert recording.writer.losses()["events"]["recorded"] == 3
 
 
 def test_a_reader_sees_what_came_later(recording: Recording) -> None:

@@ -61,7 +61,7 @@ class Histogram:
         return {
             "histogram": {
                 "aggregation_temporality": self.aggregation_temporality,
-                "bucket_boundaries": list(self.bucket_boundaries),
+                "bucket_boundaries": self.bucket_boundaries,
             }
         }
 
