@@ -601,7 +601,7 @@ def test_errors_of_the_operating_system(tmp_path: Path, open_it: Callable[[Path]
     ],
 )
 def test_what_is_no_path_is_named(open_it: Callable[[Any], Any], path: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match="^path: "):
+    with pytest.raises(error, match=r"^path: "):
         open_it(path)
 
 

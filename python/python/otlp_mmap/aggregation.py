@@ -58,10 +58,12 @@ class Histogram:
 
     def as_dict(self) -> dict[str, dict[str, object]]:
         """The dictionary that stands for it."""
+        boundaries: object = self.bucket_boundaries
         return {
             "histogram": {
                 "aggregation_temporality": self.aggregation_temporality,
-                "bucket_boundaries": self.bucket_boundaries,
+                # What is no sequence is for the writer to refuse: it names the field.
+                "bucket_boundaries": list(boundaries) if isinstance(boundaries, Sequence) else boundaries,
             }
         }
 
