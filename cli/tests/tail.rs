@@ -254,7 +254,8 @@ fn a_recording_that_has_ended_is_closed_and_not_followed_again() {
         open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|target| target == path)
     };
     assert!(!is_open(&ended) && is_open(&directory.path().join("2.otlpmm")));
-    // Another file of the same name is followed.
+    // Another file of the same name is followed; the clock of file times moves every few milliseconds.
+    std::thread::sleep(Duration::from_millis(30));
     fs::remove_file(&ended).unwrap();
     Recorded::create(&ended, "three").event("third", 9, "", 2);
     following.wait_for("third");

@@ -6,7 +6,7 @@ Each class stands for the dictionary that `Writer.create_metric_stream` takes as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal, TypeAlias
@@ -62,8 +62,8 @@ class Histogram:
         return {
             "histogram": {
                 "aggregation_temporality": self.aggregation_temporality,
-                # What is no sequence is for the writer to refuse: it names the field.
-                "bucket_boundaries": list(boundaries) if isinstance(boundaries, Sequence) else boundaries,
+                # What has no elements is for the writer to refuse: it names the field.
+                "bucket_boundaries": list(boundaries) if isinstance(boundaries, Iterable) else boundaries,
             }
         }
 

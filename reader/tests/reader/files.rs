@@ -50,7 +50,8 @@ fn a_released_recording_is_new_again_only_if_it_is_replaced() {
     assert_eq!(found.recordings().count(), 0);
     let changes = found.refresh().unwrap();
     assert!(changes.new.is_empty() && changes.vanished.is_empty());
-    // Its inode is free, and may be the new file's.
+    // Its inode is free, and may be the new file's; the clock of file times moves every few milliseconds.
+    std::thread::sleep(std::time::Duration::from_millis(30));
     fs::remove_file(&path).unwrap();
     fs::write(&path, &Image::new().bytes).unwrap();
     let changes = found.refresh().unwrap();
