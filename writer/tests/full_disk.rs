@@ -1,16 +1,43 @@
-//! A full disk: on a real file system of one megabyte, mounted in a namespace of its own.
+//! A full disk: a real file system of one megabyte, mounted in a namespace of its own. Where the kernel forbids such
+//! namespaces (in most containers), a thread whose `fallocate` the kernel answers with `ENOSPC`.
 
 mod support;
 
 use otlp_mmap_reader::Recording;
 use otlp_mmap_writer::{Config, Counter, Error, Event, KeyValue, Signal, SpanKind, SpanStart, Value, Writer};
 use std::ffi::CString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Runs `work` in a forked child that has a tmpfs of `size` bytes on `directory`; `None`: the kernel forbids
-/// such namespaces here.
-fn on_small_disk(directory: &Path, size: &str, work: impl FnOnce()) -> Option<bool> {
-    const FORBIDDEN: i32 = 77;
+/// The disk that gets full.
+enum Disk {
+    /// A file system of its own, and the file that fills it.
+    Small(PathBuf),
+    /// Any; what fills it is a thread's filter.
+    Refusing,
+}
+
+impl Disk {
+    /// Leaves this thread no space.
+    fn fill(&self) {
+        match self {
+            Self::Small(other) => while std::fs::write(other, vec![1; 16 << 20]).is_ok() {},
+            Self::Refusing => {
+                let no_space = libc::SECCOMP_RET_ERRNO | libc::ENOSPC.cast_unsigned();
+                support::filter_system_calls(&[libc::SYS_fallocate], no_space, libc::SECCOMP_RET_ALLOW);
+            }
+        }
+    }
+
+    /// Gives the space back, to other threads at least.
+    fn free(&self) {
+        if let Self::Small(other) = self {
+            std::fs::remove_file(other).unwrap();
+        }
+    }
+}
+
+/// Runs `work` in a forked child that has a tmpfs of `size` bytes on `directory`, if the kernel allows that.
+fn on_small_disk(directory: &Path, size: &str, work: impl FnOnce(&Disk)) {
     // SAFETY: the child mounts, runs `work` and leaves.
     let child = unsafe { libc::fork() };
     if child == 0 {
@@ -35,25 +62,19 @@ fn on_small_disk(directory: &Path, size: &str, work: impl FnOnce()) -> Option<bo
                     options.as_ptr().cast(),
                 ) == 0
         };
-        let code = if mounted {
-            i32::from(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err())
-        } else {
-            FORBIDDEN
-        };
+        let disk = if mounted { Disk::Small(directory.join("other")) } else { Disk::Refusing };
+        let passed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&disk))).is_ok();
         // SAFETY: leaves at once.
-        unsafe { libc::_exit(code) };
+        unsafe { libc::_exit(i32::from(!passed)) };
     }
     let mut status = 0;
     // SAFETY: `status` lives through the call.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
     assert!(libc::WIFEXITED(status), "killed by signal {}", libc::WTERMSIG(status));
-    match libc::WEXITSTATUS(status) {
-        FORBIDDEN => None,
-        code => Some(code == 0),
-    }
+    assert_eq!(libc::WEXITSTATUS(status), 0, "see the child's panic above");
 }
 
-fn record_until_full(directory: &Path) {
+fn record_until_full(directory: &Path, disk: &Disk) {
     let writer = Writer::create(Config::new(directory)).unwrap();
     let resource = writer.create_resource(&(), None).unwrap();
     let scope = writer.create_instrumentation_scope(resource, "full", None, None, &()).unwrap();
@@ -73,12 +94,6 @@ fn record_until_full(directory: &Path) {
             dropped_attributes_count: 0,
         })
     };
-    // Somebody else fills the disk after the first record.
-    record(0).unwrap();
-    while std::fs::write(directory.join("other"), vec![1; 16 << 20]).is_ok() {}
-    let recorded = (1..2_000).take_while(|&time| record(time).is_ok()).count() as u64;
-    // With one segment there is nothing to overwrite but itself, and it is.
-    assert_eq!(recorded, 1_999);
     let start = |number: u8| {
         writer.start_span(&SpanStart {
             scope,
@@ -93,16 +108,25 @@ fn record_until_full(directory: &Path) {
             attributes: &(),
         })
     };
-    // No block of the table has space: the span waits in process memory, and has no segment at its end.
-    let span = start(1).unwrap();
-    assert!(matches!(writer.end_span(span, 2), Err(Error::NoSpace)));
+    let record_on_full_disk = || {
+        // Somebody else fills the disk after the first record.
+        record(0).unwrap();
+        disk.fill();
+        let recorded = (1..2_000).take_while(|&time| record(time).is_ok()).count() as u64;
+        // With one segment there is nothing to overwrite but itself, and it is.
+        assert_eq!(recorded, 1_999);
+        // No block of the table has space: the span waits in process memory, and has no segment at its end.
+        let span = start(1).unwrap();
+        assert!(matches!(writer.end_span(span, 2), Err(Error::NoSpace)));
+    };
+    std::thread::scope(|threads| threads.spawn(record_on_full_disk).join().unwrap());
     let recording = Recording::open(writer.path().unwrap()).unwrap();
     let snapshot = support::clean(&recording);
     let losses = snapshot.losses.signal(Signal::Events);
     assert_eq!((losses.recorded, losses.overwritten + snapshot.events.len() as u64), (2_000, 2_000));
     assert_eq!(snapshot.losses.signal(Signal::Spans).counter(Counter::NoSpace), 1);
     // With room again, recording goes on.
-    std::fs::remove_file(directory.join("other")).unwrap();
+    disk.free();
     writer.end_span(start(2).unwrap(), 2).unwrap();
     assert_eq!(support::clean(&recording).spans.len(), 1);
 }
@@ -110,19 +134,18 @@ fn record_until_full(directory: &Path) {
 #[test]
 fn a_full_disk_costs_records_and_never_the_process() {
     let directory = tempfile::tempdir().unwrap();
-    match on_small_disk(directory.path(), "1m", || record_until_full(directory.path())) {
-        Some(passed) => assert!(passed, "see the child's panic above"),
-        None => panic!("this test needs the right to mount a tmpfs in a namespace (root or user namespaces)"),
-    }
+    on_small_disk(directory.path(), "1m", |disk| record_until_full(directory.path(), disk));
 }
 
 #[test]
 fn a_disk_without_room_for_a_recording_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
-    let passed = on_small_disk(directory.path(), "16k", || {
+    on_small_disk(directory.path(), "16k", |disk| {
+        if let Disk::Refusing = disk {
+            disk.fill();
+        }
         let error = Writer::create(Config::new(directory.path())).map(|_| ()).unwrap_err();
         assert!(matches!(error, Error::Io { .. }) && error.to_string().contains("space"), "{error}");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     });
-    assert_eq!(passed, Some(true));
 }

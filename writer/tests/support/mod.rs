@@ -130,3 +130,32 @@ pub(crate) fn clean(recording: &Recording) -> Snapshot {
     assert_eq!(verified.faults, [], "{}", recording.path().display());
     snapshot
 }
+
+/// Has the kernel answer these system calls of this thread by `action` and all others by `otherwise`, until the thread
+/// ends. A filter, unlike seccomp's strict mode, can be set where one is in force already: in a container.
+pub(crate) fn filter_system_calls(numbers: &[libc::c_long], action: u32, otherwise: u32) {
+    let instruction = |code: u32, jt: usize, k: u32| libc::sock_filter {
+        code: code.try_into().unwrap(),
+        jt: jt.try_into().unwrap(),
+        jf: 0,
+        k,
+    };
+    let number_of_call = std::mem::offset_of!(libc::seccomp_data, nr).try_into().unwrap();
+    let mut program = vec![instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, number_of_call)];
+    for (index, &number) in numbers.iter().enumerate() {
+        let to_the_last = numbers.len() - index;
+        let number = number.try_into().unwrap();
+        program.push(instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, to_the_last, number));
+    }
+    program.push(instruction(libc::BPF_RET | libc::BPF_K, 0, otherwise));
+    program.push(instruction(libc::BPF_RET | libc::BPF_K, 0, action));
+    let filter = libc::sock_fprog { len: program.len().try_into().unwrap(), filter: program.as_mut_ptr() };
+    // SAFETY: plain numbers; the kernel copies the program, which lives through the call.
+    let set = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) == 0
+    };
+    assert!(set, "{}", std::io::Error::last_os_error());
+    // Nothing is freed here: the filter may forbid it.
+    std::mem::forget(program);
+}
