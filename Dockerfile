@@ -20,10 +20,12 @@ RUN apt-get update \
 RUN cargo clippy --version && cargo fmt --version || rustup component add clippy rustfmt
 
 # ---- tools: the Python packages of the Makefile, in a virtual environment outside of the checkout
+# What cargo builds on its way stays outside as well, where it meets nothing built on the host; what it makes in the
+# end (a wheel in target/wheels) is in the checkout, and outlives a container run with --rm.
 FROM base AS tools
 ENV VENV=/opt/venv \
     PATH=/opt/venv/bin:$PATH \
-    CARGO_TARGET_DIR=/work/target \
+    CARGO_BUILD_BUILD_DIR=/work/build \
     PIP_NO_CACHE_DIR=1
 COPY Makefile /work/src/
 COPY python/requirements /work/src/python/requirements
@@ -31,7 +33,7 @@ WORKDIR /work/src
 # What is written at run time is open to every user, for `docker run --user`.
 RUN make packages \
  && git config --system --add safe.directory /work/src \
- && mkdir -p /work/target \
+ && mkdir -p /work/build \
  && chmod -R a+rwX /opt/venv /work
 
 # ---- source: a copy of the checkout, for the stages below
@@ -52,7 +54,7 @@ COPY --from=wheel-build /work/dist/ /
 FROM source AS cli-build
 RUN cargo build --release --locked --package otlp-mmap --bin otlp-mmap
 FROM ${RUNTIME_IMAGE} AS cli
-COPY --from=cli-build /work/target/release/otlp-mmap /usr/local/bin/otlp-mmap
+COPY --from=cli-build /work/src/target/release/otlp-mmap /usr/local/bin/otlp-mmap
 ENTRYPOINT ["otlp-mmap"]
 
 # ---- dev: last, so that it is the one a plain `docker build` makes
