@@ -1,0 +1,87 @@
+//! Files in memory: a memfd for bytes that are read as a recording, a path on a tmpfs for the writer.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use otlp_mmap_format::{PAGE_SIZE, WRITER_LOCK_BYTE};
+use otlp_mmap_reader::{Error, Recording};
+
+/// A file that no directory has.
+#[derive(Debug)]
+pub struct MemoryFile {
+    file: File,
+}
+
+/// The lock of a writer that lives; given up when dropped.
+#[derive(Debug)]
+pub struct WriterLock {
+    _file: File,
+}
+
+impl MemoryFile {
+    /// An empty file.
+    pub fn new() -> Self {
+        let descriptor = memfd_create("otlp-mmap-fuzz", MFdFlags::MFD_CLOEXEC).expect("memfd_create");
+        Self { file: File::from(descriptor) }
+    }
+
+    /// Replaces the content. Pages of zeros become holes, as in the sparse file of a writer.
+    pub fn put(&self, bytes: &[u8]) {
+        self.file.set_len(0).expect("set_len");
+        self.file.set_len(bytes.len() as u64).expect("set_len");
+        for (number, page) in bytes.chunks(PAGE_SIZE).enumerate() {
+            // One comparison: a loop over bytes is slow under a fuzzer, which looks at each step.
+            if page != &[0; PAGE_SIZE][..page.len()] {
+                self.file.write_all_at(page, (number * PAGE_SIZE) as u64).expect("write");
+            }
+        }
+    }
+
+    /// Reads the content as a recording.
+    ///
+    /// # Errors
+    /// Those of [`Recording::from_file`].
+    pub fn recording(&self) -> Result<Recording, Error> {
+        Recording::from_file(self.file.try_clone().expect("another descriptor"), "fuzzed")
+    }
+
+    /// Takes the writer's lock, on a file description of its own as a writer does.
+    pub fn lock(&self) -> WriterLock {
+        let file = OpenOptions::new().read(true).write(true).open(path_of(&self.file)).expect("open again");
+        let byte = libc::flock {
+            l_type: libc::c_short::try_from(libc::F_WRLCK).expect("a small number"),
+            l_whence: libc::c_short::try_from(libc::SEEK_SET).expect("a small number"),
+            l_start: libc::off_t::try_from(WRITER_LOCK_BYTE).expect("a small number"),
+            l_len: 1,
+            l_pid: 0,
+        };
+        fcntl(&file, FcntlArg::F_OFD_SETLK(&byte)).expect("the lock");
+        WriterLock { _file: file }
+    }
+}
+
+impl Default for MemoryFile {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A path by which a file can be opened again, whether it still has a name or not.
+pub fn path_of(file: &File) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// A path for a new file, in memory where there is a tmpfs.
+pub fn fresh_path() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let memory = Path::new("/dev/shm");
+    let directory = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    directory.join(format!("otlp-mmap-fuzz.{}.{number}.otlpmm", std::process::id()))
+}
