@@ -243,4 +243,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_bit_of_each_byte_of_the_segment_tables() {
+        let image = &sample().image;
+        let tables = image::sections(image).into_iter();
+        let tables = tables.filter(|section| section.kind == SectionKind::SegmentTable.code());
+        for at in tables.flat_map(|table| table.entries()).flat_map(|entry| entry..entry + 48) {
+            let edit = Edit::Flip { at: u32::try_from(at).expect("small"), bit: at.to_le_bytes()[0] / 8 };
+            for (closed, same_boot) in [(false, false), (true, false), (false, true)] {
+                run(&Damage { closed, same_boot, alive: false, edits: vec![edit] });
+            }
+        }
+    }
 }
