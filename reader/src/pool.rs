@@ -47,6 +47,8 @@ pub(crate) struct Cursor {
     accounted: u64,
     /// Records of the generation that an exporter had acknowledged when reading began.
     acknowledged: u32,
+    /// What there was was found without the committed word, which will not change any more.
+    finished: bool,
 }
 
 /// Records that were read from a segment.
@@ -106,7 +108,7 @@ impl Cursor {
     /// Whether a committed word says something that was not read yet.
     pub(crate) fn is_behind(&self, committed: Committed) -> bool {
         let Committed { generation, bytes } = committed;
-        !self.started || generation != self.place.generation || bytes != self.consumed
+        !self.finished && (!self.started || generation != self.place.generation || bytes != self.consumed)
     }
 }
 
@@ -297,8 +299,8 @@ impl SegmentReader<'_> {
         let named = generation == Committed::unpack(entry.committed.get()).generation
             || generation == Acknowledged::unpack(entry.acknowledged.get()).generation;
         if named && better.len() > attempt.chunk.as_ref().map_or(0, Chunk::len) {
-            // The committed word will not change any more, so the cursor need not follow it.
-            attempt.cursor = Cursor { consumed: attempt.cursor.consumed, ..fresh };
+            // The committed word will not change any more, so the cursor does not follow it.
+            attempt.cursor = Cursor { finished: true, ..fresh };
             attempt.chunk = Some(better);
         }
     }

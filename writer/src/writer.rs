@@ -239,11 +239,11 @@ impl Writer {
         let recorder = self.recorder()?;
         let ids = SpanIds { trace_id: start.trace_id, span_id: start.span_id };
         // Looked up first, so that a duplicate is not in the file for a moment.
-        let started =
-            recorder.index.check_new(&ids).and_then(|()| recorder.start_span(start)).and_then(|span| {
-                let entered = recorder.index.insert(ids, Indexed { span, scope: start.scope });
-                entered.inspect_err(|_| recorder.active.cancel(span)).map(|()| span)
-            });
+        let is_new = recorder.check_open().and_then(|()| recorder.index.check_new(&ids));
+        let started = is_new.and_then(|()| recorder.start_span(start)).and_then(|span| {
+            let entered = recorder.index.insert(ids, Indexed { span, scope: start.scope });
+            entered.inspect_err(|_| recorder.active.cancel(span)).map(|()| span)
+        });
         recorder.counted(Signal::Spans, started)
     }
 

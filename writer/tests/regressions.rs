@@ -296,3 +296,17 @@ fn a_span_event_keeps_its_dropped_attributes() {
     assert!(span.events[0].dropped_attributes_count > 700);
     assert_eq!((span.dropped_events_count, span.dropped_attributes_count), (0, 0));
 }
+
+#[test]
+fn after_a_close_every_start_is_refused_as_closed() {
+    let program = Program::new(|_| {});
+    let start = program.start(1, &());
+    program.writer.record_span_start(&start).unwrap();
+    program.writer.close();
+    // Its ids are in flight: that it is a duplicate is of no interest any more.
+    let refused = program.writer.record_span_start(&start);
+    assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
+    let losses = otlp_mmap_reader::Recording::open(program.writer.path().unwrap()).unwrap().losses().unwrap();
+    assert_eq!(losses.signal(Signal::Spans).counter(Counter::Closed), 1);
+    assert_eq!(losses.signal(Signal::Spans).counter(Counter::Invalid), 0);
+}

@@ -1,0 +1,3 @@
+//! Crash tests of the recorder: `otlp-mmap-torture` runs them whole, `tests/` runs samples of them.
+
+pub mod table;
