@@ -3,6 +3,7 @@
 //! A span is a chain of blocks. Its content (a `SpanBody`, then items) is the concatenation of the blocks'
 //! content areas, cut at the published length.
 
+use crate::checked::fold;
 use crate::{U32, U64};
 
 /// Size of a block in bytes.
@@ -59,12 +60,7 @@ impl ActiveCommit {
         Some(Self { generation, bytes: ((word >> 8) & 0x00ff_ffff) as u32 })
     }
 
-    #[allow(clippy::cast_possible_truncation)] // the low byte is what is meant
     const fn check(word: u64, index: u32) -> u8 {
-        let mut fold = word ^ index as u64;
-        fold ^= fold >> 32;
-        fold ^= fold >> 16;
-        fold ^= fold >> 8;
-        fold as u8 ^ 0x5a
+        fold(word ^ index as u64) ^ 0x5a
     }
 }

@@ -15,6 +15,7 @@ mod macros;
 
 mod active;
 mod cell;
+mod checked;
 mod counter;
 mod dictionary;
 mod header;
@@ -27,6 +28,7 @@ pub use cell::{
     CellsHeader, ExponentialCopy, GaugeCopy, HistogramCopy, SERIES_ALIGN, SERIES_FLAG_OVERFLOW, SeriesHeader,
     SeriesKind, SumCell, VALUE_DOUBLE, VALUE_INT, series_size,
 };
+pub use checked::{seal, unseal};
 pub use counter::{COUNTER_SLOTS, Counter, counter_index};
 pub use dictionary::{
     Aggregation, DictionaryHeader, EntryHeader, EntryKind, MetricStreamBody, ScopeBody, Temporality,

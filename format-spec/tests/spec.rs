@@ -13,6 +13,7 @@ const SPEC: &str = include_str!("../SPEC.md");
 const SOURCES: &[(&str, &str)] = &[
     ("active.rs", include_str!("../src/active.rs")),
     ("cell.rs", include_str!("../src/cell.rs")),
+    ("checked.rs", include_str!("../src/checked.rs")),
     ("counter.rs", include_str!("../src/counter.rs")),
     ("dictionary.rs", include_str!("../src/dictionary.rs")),
     ("header.rs", include_str!("../src/header.rs")),
@@ -72,7 +73,8 @@ fn all_constants() -> Vec<(&'static str, Constant)> {
         MAX_VALUE_DEPTH MEASUREMENT_FLAG_DOUBLE MEASUREMENT_FLAG_RAW RECORD_FLAG_TRUNCATED MAX_SEGMENT_COUNT
         MAX_SEGMENT_SIZE MIN_SEGMENT_SIZE
     ];
-    constants.push(("CLOSED_BIT", Constant::Number(Acknowledged::CLOSED_BIT)));
+    constants.push(("CLOSE_MASK", Constant::Number(Acknowledged::CLOSE_MASK)));
+    constants.push(("MAX_RECORDS", Constant::Number(Acknowledged::MAX_RECORDS.into())));
     constants.push(("MAGIC", Constant::Bytes(MAGIC.to_vec())));
     constants.push(("BANNER", Constant::Bytes(BANNER.to_vec())));
     constants
@@ -321,6 +323,7 @@ fn the_parser_finds_every_marker() {
         "active_commit",
         "active_commit_invalid",
         "align8",
+        "checked",
         "committed",
         "counter_index",
         "crc32c",
@@ -392,7 +395,24 @@ fn committed_vectors() {
     for row in vectors("committed", &["Generation", "Bytes", "Word"]) {
         let committed = Committed { generation: word32(&row[0]), bytes: word32(&row[1]) };
         assert_eq!(committed.pack(), number(&row[2]), "{row:?}");
-        assert_eq!(Committed::unpack(number(&row[2])), committed);
+        assert_eq!(Committed::unpack(number(&row[2])), Some(committed));
+        flipped(number(&row[2]), |word| Committed::unpack(word).is_none());
+    }
+}
+
+/// Checks that no one flipped bit goes unnoticed.
+fn flipped(word: u64, is_refused: impl Fn(u64) -> bool) {
+    for bit in 0..64 {
+        assert!(is_refused(word ^ 1 << bit), "bit {bit} of {word:#018x}");
+    }
+}
+
+#[test]
+fn checked_vectors() {
+    for row in vectors("checked", &["Value", "Word"]) {
+        assert_eq!(seal(number(&row[0])), number(&row[1]), "{row:?}");
+        assert_eq!(unseal(number(&row[1])), Some(number(&row[0])));
+        flipped(number(&row[1]), |word| unseal(word).is_none());
     }
 }
 
@@ -405,12 +425,13 @@ fn acknowledged_vectors() {
             records: word32(&row[2]),
         };
         assert_eq!(acknowledged.pack(), number(&row[3]), "{row:?}");
-        assert_eq!(Acknowledged::unpack(number(&row[3])), acknowledged);
+        assert_eq!(Acknowledged::unpack(number(&row[3])), Some(acknowledged));
+        flipped(number(&row[3]), |word| Acknowledged::unpack(word).is_none());
         let closed = Acknowledged { closed: true, ..acknowledged };
         assert_eq!(
-            number(&row[3]) | Acknowledged::CLOSED_BIT,
+            Acknowledged { closed: false, ..acknowledged }.pack() ^ Acknowledged::CLOSE_MASK,
             closed.pack(),
-            "the bit closes and changes nothing else"
+            "the mask closes and changes nothing else"
         );
     }
 }
@@ -418,7 +439,7 @@ fn acknowledged_vectors() {
 #[test]
 fn a_count_of_acknowledged_records_cannot_reach_the_closed_bit() {
     let too_many = Acknowledged { generation: 1, closed: false, records: u32::MAX };
-    assert!(!Acknowledged::unpack(too_many.pack()).closed);
+    assert!(Acknowledged::unpack(too_many.pack()).is_some_and(|cut| !cut.closed));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use otlp_mmap_format::{
     ActiveBlock, ActiveCommit, BYTE_ORDER, CellsHeader, Committed, DictionaryHeader, EntryHeader,
     HEADER_CRC_OFFSET, HEADER_SIZE, Header, MAGIC, MAX_SECTIONS, PAGE_SIZE, RecordHeader, SECTIONS_OFFSET,
     SERIES_ALIGN, SectionEntry, SectionKind, SegmentEntry, SeriesHeader, Signal, U32, U64, VERSION_MAJOR,
-    align8, record_check,
+    align8, record_check, seal,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -149,11 +149,24 @@ pub fn repair(image: &mut [u8]) {
 fn repair_segments(image: &mut [u8], segments: &Section, key: u64, crc: bool) {
     let signal = Signal::from_code(segments.signal);
     let Some(table) = find(image, SectionKind::SegmentTable, signal) else { return };
-    for (entry, start) in table.entries().zip(segments.entries()) {
-        let Some(entry) = get::<SegmentEntry>(image, entry) else { return };
-        let published = Committed::unpack(entry.committed.get()).bytes;
+    for (entry_at, start) in table.entries().zip(segments.entries()) {
+        seal_words(image, entry_at);
+        let Some(entry) = get::<SegmentEntry>(image, entry_at) else { return };
+        let published = Committed::unpack(entry.committed.get()).map_or(u32::MAX, |word| word.bytes);
         let end = start + usize::try_from(published).unwrap_or(usize::MAX).min(segments.entry_size);
         repair_records(image, start, end, key, crc);
+    }
+}
+
+/// Gives the six words of a segment's entry their checks.
+fn seal_words(image: &mut [u8], at: usize) {
+    (at..).step_by(8).take(6).for_each(|at| seal_word(image, at));
+}
+
+/// Gives a checked word its check.
+fn seal_word(image: &mut [u8], at: usize) {
+    if let Some(word) = get::<U64>(image, at) {
+        put(image, at, &U64::new(seal(word.get() >> 8)));
     }
 }
 
@@ -174,6 +187,7 @@ fn repair_records(image: &mut [u8], mut at: usize, end: usize, key: u64, crc: bo
 }
 
 fn repair_dictionary(image: &mut [u8], section: &Section) {
+    seal_word(image, section.offset);
     let mut at = section.offset + DictionaryHeader::SIZE;
     while let Some(mut header) = get::<EntryHeader>(image, at) {
         let length = number(header.length);
@@ -188,12 +202,14 @@ fn repair_dictionary(image: &mut [u8], section: &Section) {
 }
 
 fn repair_cells(image: &mut [u8], section: &Section) {
+    seal_word(image, section.offset);
     let mut at = section.offset + CellsHeader::SIZE;
     while let Some(mut header) = get::<SeriesHeader>(image, at) {
         let size = number(header.size);
         if size < SERIES_ALIGN || at + SeriesHeader::SIZE > section.end() {
             return;
         }
+        header.version.set(seal(header.version.get() >> 8));
         header.crc.set(crc32c(&header.as_bytes()[..SERIES_CRC_LENGTH]));
         put(image, at, &header);
         at = at.saturating_add(size);
@@ -205,8 +221,9 @@ fn repair_active(image: &mut [u8], section: &Section) {
         let Some(mut block) = get::<ActiveBlock>(image, at) else { return };
         let word = block.committed.get();
         if ActiveCommit::unpack(word, index).is_none() {
-            let Committed { generation, bytes } = Committed::unpack(word);
-            let commit = ActiveCommit { generation: generation.max(1), bytes: bytes >> 8 };
+            let generation = u32::try_from(word >> 32).unwrap_or(u32::MAX);
+            let bytes = u32::try_from(word >> 8 & 0xff_ffff).unwrap_or(u32::MAX);
+            let commit = ActiveCommit { generation: generation.max(1), bytes };
             block.committed.set(commit.pack(index));
             put(image, at, &block);
         }

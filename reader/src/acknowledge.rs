@@ -66,7 +66,7 @@ impl Exporter {
     /// segment meanwhile, and counts as overwritten what was not acknowledged before.
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] if `slot` names no segment or `records` is 2^31 or more.
+    /// [`Error::OutOfRange`] if `slot` names no segment or `records` is 2^23 or more.
     pub fn acknowledge(
         &self,
         signal: Signal,
@@ -86,8 +86,8 @@ impl Exporter {
             limit,
             found: slot.into(),
         })?;
-        if u64::from(records) >= Acknowledged::CLOSED_BIT {
-            let limit = Acknowledged::CLOSED_BIT;
+        if records >= Acknowledged::MAX_RECORDS {
+            let limit = Acknowledged::MAX_RECORDS.into();
             return Err(Error::OutOfRange { argument: "records", limit, found: records.into() });
         }
         let writer_is_gone = || self.recording.liveness() != Liveness::Alive;
@@ -138,7 +138,13 @@ impl Table {
 fn advance(word: &AtomicU64, generation: u32, records: u32, writer_is_gone: impl Fn() -> bool) -> bool {
     let mut found = word.load(Ordering::Acquire);
     loop {
-        let present = Acknowledged::unpack(u64::from_le(found));
+        let open = Acknowledged { generation, closed: false, records: 0 };
+        // A damaged word of a dead writer is written anew; a living one's is not ours to mend.
+        let present = match Acknowledged::unpack(u64::from_le(found)) {
+            None if writer_is_gone() => open,
+            None => return false,
+            Some(present) => present,
+        };
         if present.generation != generation || (present.closed && !writer_is_gone()) {
             return false;
         }

@@ -8,11 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use otlp_mmap_format::{
     CellsHeader, SERIES_ALIGN, SERIES_FLAG_OVERFLOW, SeriesHeader, SeriesKind, SumCell, U64, series_size,
+    unseal,
 };
 
 use crate::bytes::{len, size, view};
 use crate::dictionary::Resolver;
 use crate::model::{Point, Series};
+use crate::pool::damaged_word;
 use crate::source::{Source, or_fault};
 use crate::{Error, Report, Rule, Section, point};
 
@@ -33,16 +35,24 @@ struct Place {
     kind: Option<SeriesKind>,
 }
 
-/// Bytes of the section in use, at most its length.
-pub(crate) fn published(section: &Section, source: &Source, report: &mut Report) -> Result<u64, Error> {
-    let committed = source.read::<U64>(section.offset, "the metric cells")?.get();
+/// Bytes of the section in use, at most its length; `None` if the word that says so is damaged.
+pub(crate) fn published(
+    section: &Section,
+    source: &Source,
+    report: &mut Report,
+) -> Result<Option<u64>, Error> {
+    let word = source.read::<U64>(section.offset, "the metric cells")?;
+    let Some(committed) = unseal(word.get()) else {
+        damaged_word("the cells' committed", word, section.offset, Rule::Committed, report);
+        return Ok(None);
+    };
     let (least, most) = (size(CellsHeader::SIZE), section.length);
     if committed < least || committed > most || !committed.is_multiple_of(size(SERIES_ALIGN)) {
         report.fault(section.offset, Rule::Committed, || {
             format!("the cells have {most} bytes and claim to use {committed}")
         });
     }
-    Ok(committed.min(most))
+    Ok(Some(committed.min(most)))
 }
 
 impl Resolver<'_> {
@@ -50,7 +60,8 @@ impl Resolver<'_> {
     /// are known by their CRC alone.
     pub(crate) fn series(&mut self, section: &Section, trusted: bool) -> Vec<Series> {
         let used = or_fault(published(section, self.source, self.report), section.offset, self.report);
-        let end = if trusted { used.unwrap_or(0) } else { section.length };
+        let known = used.unwrap_or(Some(0)).filter(|_| trusted);
+        let (trusted, end) = (known.is_some(), known.unwrap_or(section.length));
         let (mut at, mut lost) = (size(CellsHeader::SIZE), false);
         let (mut series, mut known) = (Vec::new(), HashSet::new());
         while at < end {
@@ -163,20 +174,28 @@ impl Resolver<'_> {
         })
     }
 
+    fn version(&self, at: u64) -> Result<U64, Error> {
+        self.source.read(at, "a series")
+    }
+
     /// The current copy of a series; `None` if it was never measured, or cannot be read.
     fn current_copy(&mut self, place: &Place, kind: SeriesKind) -> Option<Vec<u8>> {
         let wanted = kind.copy_size(place.header.capacity.get());
         let version_field = SeriesHeader::FIELDS.iter().find(|f| f.name == "version").map_or(0, |f| f.offset);
         let version_at = place.offset + size(version_field);
-        let mut version: U64 = or_fault(self.source.read(version_at, "a series"), place.offset, self.report)?;
+        let mut version = or_fault(self.version(version_at), place.offset, self.report)?;
         let mut last: Option<Vec<u8>> = None;
         for _ in 0..MAX_TRIES {
-            if version.get() == 0 {
+            let Some(number) = unseal(version.get()) else {
+                damaged_word("a version", version, place.offset, Rule::SeriesState, self.report);
+                return None;
+            };
+            if number == 0 {
                 return None;
             }
-            let start = place.offset + size(SeriesHeader::SIZE) + (version.get() & 1) * wanted;
+            let start = place.offset + size(SeriesHeader::SIZE) + (number & 1) * wanted;
             let copy = or_fault(self.source.bytes(start, len(wanted), "a series"), start, self.report)?;
-            let again = or_fault(self.source.read(version_at, "a series"), place.offset, self.report)?;
+            let again = or_fault(self.version(version_at), place.offset, self.report)?;
             if again == version {
                 return Some(copy);
             }

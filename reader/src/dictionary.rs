@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use otlp_mmap_format::{DictionaryHeader, EntryHeader, EntryKind, U64};
+use otlp_mmap_format::{DictionaryHeader, EntryHeader, EntryKind, U64, unseal};
 
 use crate::bytes::{len, size, view};
 use crate::model::{KeyValue, MetricStream, Resource, Scope, Text};
+use crate::pool::damaged_word;
 use crate::source::Source;
 use crate::{Error, Fault, Report, Rule, Section};
 
@@ -222,7 +223,7 @@ impl<'a> Resolver<'a> {
             return;
         }
         let published = published(&self.dictionary.section, self.source, &mut Report::default());
-        self.dictionary.published = published.unwrap_or(0);
+        self.dictionary.published = published.map_or(0, |known| known.unwrap_or(u64::MAX));
         if at >= self.dictionary.published && self.bad.insert(reference) {
             self.report.fault(offset, Rule::Reference, || {
                 format!("reference {reference} leads behind the published entries")
@@ -302,9 +303,18 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Bytes of the dictionary that are published, at most the section's length.
-pub(crate) fn published(section: &Section, source: &Source, report: &mut Report) -> Result<u64, Error> {
-    let committed = source.read::<U64>(section.offset, "the dictionary")?.get();
+/// Bytes of the dictionary that are published, at most the section's length; `None` if the word that says so is
+/// damaged.
+pub(crate) fn published(
+    section: &Section,
+    source: &Source,
+    report: &mut Report,
+) -> Result<Option<u64>, Error> {
+    let word = source.read::<U64>(section.offset, "the dictionary")?;
+    let Some(committed) = unseal(word.get()) else {
+        damaged_word("the dictionary's committed", word, section.offset, Rule::Committed, report);
+        return Ok(None);
+    };
     let least = size(DictionaryHeader::SIZE);
     if committed < least || committed > section.length || !committed.is_multiple_of(8) {
         let expected = section.length;
@@ -312,5 +322,5 @@ pub(crate) fn published(section: &Section, source: &Source, report: &mut Report)
             format!("the dictionary has {expected} bytes and claims to use {committed}")
         });
     }
-    Ok(committed.min(section.length))
+    Ok(Some(committed.min(section.length)))
 }

@@ -4,7 +4,7 @@ use otlp_mmap_format::{COUNTER_SLOTS, Committed, Counter, Signal, counter_index}
 
 use crate::active::{self, Head};
 use crate::header::Pool;
-use crate::pool::{Cursor, Mode, of_generation, read_table};
+use crate::pool::{Cursor, Mode, of_generation, present_generation, read_table};
 use crate::recording::Inner;
 use crate::source::or_fault;
 use crate::{Error, Report, Rule, cells, dictionary};
@@ -154,8 +154,9 @@ fn records(inner: &Inner, pool: &Pool, mode: Mode, report: &mut Report) -> (u64,
         recorded = recorded.saturating_add(cursor.accounted());
     }
     for entry in read_table(&inner.source, pool, report) {
-        let generation = Committed::unpack(entry.committed.get()).generation;
-        overwritten = overwritten.saturating_add(of_generation(entry.base_overwritten, generation));
+        let gone =
+            present_generation(&entry).and_then(|present| of_generation(entry.base_overwritten, present));
+        overwritten = overwritten.saturating_add(gone.unwrap_or(0));
     }
     (recorded, overwritten)
 }
@@ -171,9 +172,12 @@ pub(crate) fn fill(inner: &Inner) -> Result<Fill, Error> {
     let total = u64::from(header.active_spans.entry_count);
     Ok(Fill {
         pools: header.pools.each_ref().map(|pool| pool_fill(inner, pool, &mut report)),
-        dictionary: Usage { used: dictionary, total: header.dictionary.length },
+        dictionary: Usage {
+            used: dictionary.unwrap_or(header.dictionary.length),
+            total: header.dictionary.length,
+        },
         active_blocks: Usage { used: blocks.min(total), total },
-        cells: Usage { used: cells, total: header.metric_cells.length },
+        cells: Usage { used: cells.unwrap_or(header.metric_cells.length), total: header.metric_cells.length },
         backed_bytes: inner.state()?.backed_bytes.get(),
     })
 }
@@ -186,7 +190,9 @@ fn pool_fill(inner: &Inner, pool: &Pool, report: &mut Report) -> PoolFill {
         bytes: Usage { used: 0, total: count * size },
     };
     for entry in read_table(&inner.source, pool, report) {
+        // A damaged word is that of a segment that was used.
         let committed = Committed::unpack(entry.committed.get());
+        let committed = committed.unwrap_or(Committed { generation: 1, bytes: 0 });
         if committed.generation != 0 {
             fill.segments.used += 1;
             fill.bytes.used += u64::from(committed.bytes).min(size);

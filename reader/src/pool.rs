@@ -4,7 +4,7 @@
 //! the same. All numbers of an entry are untrusted. A file whose committed words never reached the disk is read
 //! by check and CRC alone.
 
-use otlp_mmap_format::{Acknowledged, Committed, RecordHeader, SegmentEntry, U64};
+use otlp_mmap_format::{Acknowledged, Committed, RecordHeader, SegmentEntry, U64, unseal};
 
 use crate::bytes::{len, size};
 use crate::header::Pool;
@@ -105,10 +105,12 @@ impl Cursor {
         self.accounted
     }
 
-    /// Whether a committed word says something that was not read yet.
-    pub(crate) fn is_behind(&self, committed: Committed) -> bool {
-        let Committed { generation, bytes } = committed;
-        !self.finished && (!self.started || generation != self.place.generation || bytes != self.consumed)
+    /// Whether a committed word says something that was not read yet; a damaged one may.
+    pub(crate) fn is_behind(&self, committed: Option<Committed>) -> bool {
+        let is_known = |committed: Committed| {
+            self.started && committed.generation == self.place.generation && committed.bytes == self.consumed
+        };
+        !self.finished && !committed.is_some_and(is_known)
     }
 }
 
@@ -162,8 +164,11 @@ impl SegmentReader<'_> {
     ) -> Option<Chunk> {
         for is_last in (0..MAX_TRIES).map(|attempt| attempt + 1 == MAX_TRIES) {
             let entry = self.stable_entry(report)?;
-            self.follow(&entry, cursor, skip_acknowledged, missed, report);
-            let committed = Committed::unpack(entry.committed.get());
+            let Some(committed) = Committed::unpack(entry.committed.get()) else {
+                damaged_word("committed", entry.committed, self.entry_offset(), Rule::Committed, report);
+                return None;
+            };
+            self.follow(&entry, committed.generation, cursor, skip_acknowledged, missed, report);
             if committed.generation == 0 {
                 self.check_unused(committed, report);
                 return None;
@@ -179,15 +184,15 @@ impl SegmentReader<'_> {
             let published = len(u64::from(bytes - cursor.consumed));
             let mut copy = self.copy(origin, wanted, published, report)?;
             let again = Committed::unpack(self.entry(report)?.committed.get());
-            if again.generation != committed.generation {
+            let Some(again) = again.filter(|again| again.generation == committed.generation) else {
                 continue;
-            }
+            };
             // A word read while it was written may have been too large.
             let bytes = bytes.min(again.bytes.max(cursor.consumed));
             if mode != Mode::Adjoining {
                 copy.truncate(len(u64::from(bytes - cursor.consumed)));
             }
-            let base = of_generation(entry.base_records, committed.generation);
+            let base = of_generation(entry.base_records, committed.generation).unwrap_or(0);
             return Some(self.walk(copy, origin, bytes, base, cursor, report));
         }
         None
@@ -205,16 +210,20 @@ impl SegmentReader<'_> {
     fn follow(
         &self,
         entry: &SegmentEntry,
+        generation: u32,
         cursor: &mut Cursor,
         skip_acknowledged: bool,
         missed: &mut u64,
         report: &mut Report,
     ) {
-        let generation = Committed::unpack(entry.committed.get()).generation;
         if cursor.started && generation == cursor.place.generation {
             return;
         }
-        let base = of_generation(entry.base_records, generation);
+        let base = of_generation(entry.base_records, generation).unwrap_or_else(|| {
+            let word = word_of_generation(entry.base_records, generation);
+            damaged_word("base_records", word, self.entry_offset(), Rule::SegmentEntry, report);
+            0
+        });
         let mut next = Cursor { started: true, accounted: base, ..Cursor::default() };
         next.place.generation = generation;
         if cursor.started {
@@ -271,7 +280,7 @@ impl SegmentReader<'_> {
             return None;
         }
         let entry = self.entry(report)?;
-        let committed = Committed::unpack(entry.committed.get()).generation;
+        let present = present_generation(&entry);
         let origin = self.payload_offset(0);
         let length = len(u64::from(self.pool.segments.entry_size));
         if self.source.is_hole(origin, length) && self.is_blank(origin) {
@@ -279,7 +288,8 @@ impl SegmentReader<'_> {
         }
         let copy = self.copy(origin, length, 0, report)?;
         let generation = self.rules.newest_generation(&copy)?;
-        let base = if committed == generation { of_generation(entry.base_records, generation) } else { 0 };
+        let base = of_generation(entry.base_records, generation).filter(|_| present == Some(generation));
+        let base = base.unwrap_or(0);
         let place = Place { generation, ..Place::default() };
         cursor.acknowledged = if skip_acknowledged { acknowledged(&entry, generation) } else { 0 };
         let mut walk = Walk::new(self.rules, &copy, origin, place, Expect::Remnants);
@@ -296,8 +306,9 @@ impl SegmentReader<'_> {
         let Some(entry) = self.entry(&mut ignored) else { return };
         let Some(better) = self.salvage(&mut fresh, skip_acknowledged, &mut ignored) else { return };
         let (generation, _) = fresh.progress();
-        let named = generation == Committed::unpack(entry.committed.get()).generation
-            || generation == Acknowledged::unpack(entry.acknowledged.get()).generation;
+        let is_named = |found: Option<u32>| found == Some(generation);
+        let named = is_named(Committed::unpack(entry.committed.get()).map(|word| word.generation))
+            || is_named(Acknowledged::unpack(entry.acknowledged.get()).map(|word| word.generation));
         if named && better.len() > attempt.chunk.as_ref().map_or(0, Chunk::len) {
             // The committed word will not change any more, so the cursor does not follow it.
             attempt.cursor = Cursor { finished: true, ..fresh };
@@ -336,7 +347,8 @@ impl SegmentReader<'_> {
         let mut entry = self.entry(report)?;
         for _ in 0..MAX_TRIES {
             let again = self.entry(report)?;
-            let generation = |entry: &SegmentEntry| Committed::unpack(entry.committed.get()).generation;
+            let generation =
+                |entry: &SegmentEntry| Committed::unpack(entry.committed.get()).map(|word| word.generation);
             if generation(&entry) == generation(&again) {
                 return Some(entry);
             }
@@ -387,12 +399,29 @@ fn frames(walk: &mut Walk<'_>, first: u32, report: &mut Report) -> Vec<Frame> {
 
 /// Records of `generation` that an exporter has acknowledged.
 fn acknowledged(entry: &SegmentEntry, generation: u32) -> u32 {
-    let acknowledged = Acknowledged::unpack(entry.acknowledged.get());
-    if acknowledged.generation == generation { acknowledged.records } else { 0 }
+    Acknowledged::unpack(entry.acknowledged.get())
+        .filter(|acknowledged| acknowledged.generation == generation)
+        .map_or(0, |acknowledged| acknowledged.records)
+}
+
+/// The generation that stands in a segment. If the word that says so is damaged, the other one that knows it does.
+pub(crate) fn present_generation(entry: &SegmentEntry) -> Option<u32> {
+    let committed = Committed::unpack(entry.committed.get()).map(|word| word.generation);
+    committed.or_else(|| Acknowledged::unpack(entry.acknowledged.get()).map(|word| word.generation))
+}
+
+/// The number in the word of `words` that belongs to `generation`; `None` if its check does not fit.
+pub(crate) fn of_generation(words: [U64; 2], generation: u32) -> Option<u64> {
+    unseal(word_of_generation(words, generation).get())
+}
+
+/// Reports a checked word whose check does not fit.
+pub(crate) fn damaged_word(name: &str, word: U64, offset: u64, rule: Rule, report: &mut Report) {
+    report.fault(offset, rule, || format!("the check of {name} {:#018x} does not fit", word.get()));
 }
 
 /// The word of `words` that belongs to `generation`.
-pub(crate) fn of_generation(words: [U64; 2], generation: u32) -> u64 {
+fn word_of_generation(words: [U64; 2], generation: u32) -> U64 {
     let [even, odd] = words;
-    if generation.is_multiple_of(2) { even.get() } else { odd.get() }
+    if generation.is_multiple_of(2) { even } else { odd }
 }

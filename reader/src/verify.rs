@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use otlp_mmap_format::{Acknowledged, Committed, FileState, STATE_OFFSET, SegmentEntry};
+use otlp_mmap_format::{Acknowledged, Committed, FileState, STATE_OFFSET, SegmentEntry, unseal};
 
 use crate::bytes::size;
 use crate::dictionary::{self, Dictionary, Resolver};
 use crate::header::Pool;
 use crate::model::Record;
 use crate::observer::decode;
-use crate::pool::{Cursor, Mode, of_generation};
+use crate::pool::{Cursor, Mode, damaged_word, of_generation};
 use crate::recording::Inner;
 use crate::source::or_fault;
 use crate::{Report, Rule};
@@ -52,8 +52,8 @@ fn entries(inner: &Inner, trusted: bool, resolver: &mut Resolver<'_>) {
     let section = inner.header.dictionary;
     let used = dictionary::published(&section, &inner.source, resolver.report);
     let Some(used) = or_fault(used, section.offset, resolver.report) else { return };
-    let end = if trusted { used } else { section.length };
-    let whole = resolver.verify_dictionary(end, trusted);
+    let known = used.filter(|_| trusted);
+    let whole = resolver.verify_dictionary(known.unwrap_or(section.length), known.is_some());
     resolver.report.readable.dictionary_entries = whole;
 }
 
@@ -72,24 +72,45 @@ fn records(inner: &Inner, pool: &Pool, mode: Mode, resolver: &mut Resolver<'_>, 
             }
         }
         if let Some(entry) = before {
-            words(&entry, pool.table.entry_offset(slot), &cursor, resolver.report);
+            words(&entry, pool.table.entry_offset(slot), mode, &cursor, resolver.report);
         }
     }
 }
 
 /// The words of an entry agree with each other and with the records, which were read after it.
-fn words(entry: &SegmentEntry, offset: u64, cursor: &Cursor, report: &mut Report) {
-    let Committed { generation, .. } = Committed::unpack(entry.committed.get());
-    let held = of_generation(entry.base_records, generation);
-    let overwritten = of_generation(entry.base_overwritten, generation);
+fn words(entry: &SegmentEntry, offset: u64, mode: Mode, cursor: &Cursor, report: &mut Report) {
+    let committed = Committed::unpack(entry.committed.get());
+    let ([held_even, held_odd], [gone_even, gone_odd]) = (entry.base_records, entry.base_overwritten);
+    // What is in force was reported when the records were read by it; the rest is read by nobody, but checked.
+    let in_force = committed.map(|word| word.generation % 2).filter(|_| mode != Mode::Remnants);
+    let checked = [
+        ("acknowledged", entry.acknowledged, false),
+        ("base_records", held_even, in_force == Some(0)),
+        ("base_records", held_odd, in_force == Some(1)),
+        ("base_overwritten", gone_even, false),
+        ("base_overwritten", gone_odd, false),
+    ];
+    for (name, word, is_reported) in checked {
+        if !is_reported && unseal(word.get()).is_none() {
+            damaged_word(name, word, offset, Rule::SegmentEntry, report);
+        }
+    }
+    let Some(Committed { generation, .. }) = committed else {
+        if mode == Mode::Remnants {
+            damaged_word("committed", entry.committed, offset, Rule::Committed, report);
+        }
+        return;
+    };
+    let held = of_generation(entry.base_records, generation).unwrap_or(u64::MAX);
+    let overwritten = of_generation(entry.base_overwritten, generation).unwrap_or(0);
     if overwritten > held {
         report
             .fault(offset, Rule::SegmentEntry, || format!("{overwritten} of {held} records are overwritten"));
     }
-    let acknowledged = Acknowledged::unpack(entry.acknowledged.get());
     let (read, records) = cursor.progress();
-    if read == generation && acknowledged.generation == generation && acknowledged.records > records {
-        let found = acknowledged.records;
+    let acknowledged = Acknowledged::unpack(entry.acknowledged.get());
+    let Some(Acknowledged { generation: of, records: found, .. }) = acknowledged else { return };
+    if read == generation && of == generation && found > records {
         report.fault(offset, Rule::SegmentEntry, || format!("{found} of {records} records are acknowledged"));
     }
 }

@@ -120,5 +120,5 @@ fn referring(tag: u8, reference: u32, value: &[u8]) -> Vec<u8> {
     item
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

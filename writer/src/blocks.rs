@@ -4,9 +4,8 @@
 //! threads rarely meet. What links a chain is kept twice: in the file for readers, in private memory for the
 //! writer, which never follows a number that it finds in the file.
 
-use crate::pool::lane_of_this_thread;
 use crate::storage::{Ahead, Storage};
-use crate::sync::{AtomicU32, CachePadded, Ordering, TryLock, fence};
+use crate::sync::{AtomicU32, CachePadded, Ordering, TryLock, fence, lane_of_this_thread};
 use otlp_mmap_format::{ActiveBlock, ActiveCommit, BLOCK_CONTENT_SIZE, BLOCK_FLAG_SPILLED, BLOCK_SIZE};
 use std::mem::offset_of;
 use std::sync::Arc;

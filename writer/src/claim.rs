@@ -8,7 +8,7 @@ use crate::mapping::Mapping;
 use crate::pool::{Geometry, Lane, Pool, Refusal};
 use crate::storage::Storage;
 use crate::sync::{Ordering, TryLock};
-use otlp_mmap_format::{Acknowledged, Counter, OverflowPolicy, SegmentEntry, next_generation};
+use otlp_mmap_format::{Acknowledged, Counter, OverflowPolicy, SegmentEntry, next_generation, seal, unseal};
 use std::collections::VecDeque;
 use std::mem::offset_of;
 
@@ -117,29 +117,29 @@ fn is_delivered(mapping: &Mapping, geometry: &Geometry, sealed: &Sealed) -> bool
     let word = mapping.word(geometry.entry(sealed.segment, offset_of!(SegmentEntry, acknowledged)));
     // SYNC ACK: the exporter has finished with the records before the segment is used again.
     let acknowledged = Acknowledged::unpack(word.load(Ordering::Acquire));
-    acknowledged.generation == sealed.generation && acknowledged.records >= sealed.records
+    acknowledged.is_some_and(|it| it.generation == sealed.generation && it.records >= sealed.records)
 }
 
 /// Recycles a segment, or starts a fresh one (generation 0), and gives it to the lane.
 fn start(mapping: &Mapping, geometry: &Geometry, lane: &mut Lane, old: Sealed) {
     let word = |field| mapping.word(geometry.entry(old.segment, field));
     // SYNC ACK: after this no acknowledgement of the old generation can succeed, so the count is final. The word
-    // is of the old generation: its own claim stored it.
+    // is of the old generation and open: its own claim stored it.
     let closed =
-        word(offset_of!(SegmentEntry, acknowledged)).fetch_or(Acknowledged::CLOSED_BIT, Ordering::AcqRel);
-    let acknowledged = Acknowledged::unpack(closed);
-    let delivered =
-        if acknowledged.generation == old.generation { acknowledged.records.min(old.records) } else { 0 };
+        word(offset_of!(SegmentEntry, acknowledged)).fetch_xor(Acknowledged::CLOSE_MASK, Ordering::AcqRel);
+    let delivered = Acknowledged::unpack(closed)
+        .filter(|acknowledged| acknowledged.generation == old.generation)
+        .map_or(0, |acknowledged| acknowledged.records.min(old.records));
     let generation = next_generation(old.generation);
     let parity = |generation: u32| (generation & 1) as usize * 8;
     for (field, added) in [
         (offset_of!(SegmentEntry, base_records), old.records),
         (offset_of!(SegmentEntry, base_overwritten), old.records - delivered),
     ] {
-        let before = word(field + parity(old.generation)).load(Ordering::Relaxed);
+        let before = unseal(word(field + parity(old.generation)).load(Ordering::Relaxed)).unwrap_or(0);
         // SYNC BASE: a reader that finds this value also finds that the generation before it was published,
         // which tells it that the other half of the pair is the one in force.
-        word(field + parity(generation)).store(before.wrapping_add(added.into()), Ordering::Release);
+        word(field + parity(generation)).store(seal(before + u64::from(added)), Ordering::Release);
     }
     Pool::begin_generation(mapping, geometry, old.segment, generation);
     // SYNC ACK: opens the acknowledgements of the new generation, once that is published.

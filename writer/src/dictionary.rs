@@ -6,8 +6,8 @@
 use crate::error::Error;
 use crate::mapping::{Mapping, last_word};
 use crate::storage::{Ahead, Storage};
-use crate::sync::{AtomicU8, AtomicU64, Ordering, TryLock};
-use otlp_mmap_format::{DictionaryHeader, EntryHeader, EntryKind, align8};
+use crate::sync::{AtomicU8, AtomicU64, Ordering, TryLock, zeroed};
+use otlp_mmap_format::{DictionaryHeader, EntryHeader, EntryKind, align8, seal, unseal};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -52,10 +52,10 @@ impl Dictionary {
         let slots = (length / 32).next_power_of_two();
         let used = copied.max(DictionaryHeader::SIZE);
         let ahead = Ahead { backed: base, section_end: base + length };
-        let no_memory = |_| Error::invalid("dictionary_size", "no memory for its index");
+        let no_memory = || Error::invalid("dictionary_size", "no memory for its index");
         let dictionary = Self {
-            index: <[AtomicU64]>::new_box_zeroed_with_elems(slots).map_err(no_memory)?,
-            kinds: <[AtomicU8]>::new_box_zeroed_with_elems(length / 8).map_err(no_memory)?,
+            index: zeroed(slots).ok_or_else(no_memory)?,
+            kinds: zeroed(length / 8).ok_or_else(no_memory)?,
             storage,
             base,
             length,
@@ -162,7 +162,7 @@ impl Dictionary {
         let reference = u32::try_from(end.used / 8).map_err(|_| Error::DictionaryFull)?;
         end.used += align8(length);
         // SYNC DICT: orders the entry before its publication; paired with a reader's load of `committed`.
-        self.mapping().word(self.base).store(end.used as u64, Ordering::Release);
+        self.mapping().word(self.base).store(seal(end.used as u64), Ordering::Release);
         // Release: a thread that got the reference finds the entry.
         self.kinds[reference as usize].store(code(kind), Ordering::Release);
         Ok(reference)
@@ -209,7 +209,7 @@ impl Dictionary {
     /// Bytes in use, as published.
     pub(crate) fn committed(&self) -> usize {
         // SYNC DICT: what is copied up to here is whole.
-        low_bits(self.mapping().word(self.base).load(Ordering::Acquire))
+        low_bits(unseal(self.mapping().word(self.base).load(Ordering::Acquire)).unwrap_or(0))
     }
 
     /// Appends the published bytes to `out`, for a forked child's own dictionary.

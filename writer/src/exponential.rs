@@ -191,5 +191,5 @@ fn distance(from: i32, to: i32) -> u32 {
     to.wrapping_sub(from).cast_unsigned()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

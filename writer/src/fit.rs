@@ -98,7 +98,7 @@ fn search(
     Ok((bytes.len() <= start + room).then_some(fit))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use crate::telemetry::{Attributes, KeyValue, Value};

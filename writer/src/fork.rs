@@ -4,7 +4,8 @@
 //! was made under: one load from private memory. A handler registered with `pthread_atfork` closes the parent's
 //! descriptors in the child, or the parent's lock would live as long as the child does.
 
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use crate::sync::Ordering;
+use crate::sync::plain::{AtomicPtr, AtomicU32, AtomicU64};
 use std::os::fd::RawFd;
 use std::sync::OnceLock;
 

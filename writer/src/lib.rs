@@ -30,6 +30,10 @@
 //! -> `spans` (the table of spans in flight) -> `pool` (publishes into a segment) -> `mapping` (the file).
 //! Measurements go from `define` to `metrics` (finds the series) and `cells` (aggregates in place). Cold paths
 //! have files of their own: `storage`, `claim`, `fit`, `fork`.
+//!
+//! With `--cfg loom` this crate is no recorder: its atomics are a model checker's, and `models` is all there is
+//! to run.
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
 
 mod attribute_set;
 mod blocks;
@@ -47,6 +51,8 @@ mod fork;
 mod layout;
 mod mapping;
 mod metrics;
+#[cfg(all(test, loom))]
+mod models;
 mod pool;
 mod record;
 mod recorder;
@@ -54,10 +60,11 @@ mod registry;
 mod scratch;
 mod span_index;
 mod spans;
+#[cfg_attr(loom, path = "models/storage.rs")]
 mod storage;
 mod sync;
 mod telemetry;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod testing;
 mod writer;
 

@@ -5,25 +5,27 @@
 //! Offsets are checked against the mapping's length on every call; a wrong one would be a bug of this crate
 //! and panics instead of reaching memory that is not ours.
 
+use self::memory::Memory;
 use crate::sync::{AtomicU64, Ordering};
-use memmap2::{MmapOptions, MmapRaw};
-use std::fs::File;
 use std::io;
 
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("the recording format is little-endian and its mapping is addressed with 64 bits");
 
 /// A shared mapping of a whole recording.
-pub(crate) struct Mapping {
-    map: MmapRaw,
-    words: usize,
-}
+pub(crate) struct Mapping(Memory);
 
 impl Mapping {
     /// Maps `length` bytes of `file`, which must be that long at least.
-    pub(crate) fn new(file: &File, length: usize) -> io::Result<Self> {
-        let map = MmapOptions::new().len(length).map_raw(file)?;
-        Ok(Self { words: map.len() / 8, map })
+    #[cfg(not(loom))]
+    pub(crate) fn new(file: &std::fs::File, length: usize) -> io::Result<Self> {
+        Memory::map(file, length).map(Self)
+    }
+
+    /// Stands for a mapping in models: `length` bytes of zeros.
+    #[cfg(loom)]
+    pub(crate) fn zeroed(length: usize) -> Self {
+        Self(Memory::zeroed(length))
     }
 
     /// The 64-bit word at `offset` bytes, a multiple of 8.
@@ -35,19 +37,7 @@ impl Mapping {
     /// `count` words from `offset` bytes on.
     #[inline]
     pub(crate) fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
-        let first = offset / 8;
-        assert!(
-            offset.is_multiple_of(8) && count <= self.words && first <= self.words - count,
-            "offset in the mapping"
-        );
-        // SAFETY: a mapping starts at a page boundary, so words at multiples of 8 are aligned; `first + count`
-        // words lie inside it by the assertion; it lives as long as `self`; memory of atomics may be shared,
-        // in this process every access goes through these atomics, and other processes change only the
-        // acknowledgement words (SPEC "Security": the file belongs to one user).
-        #[allow(clippy::cast_ptr_alignment)]
-        unsafe {
-            std::slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>().add(first), count)
-        }
+        self.0.words(offset, count)
     }
 
     /// Stores `bytes` from `offset` (a multiple of 8) on; the last word is filled up with zeros.
@@ -89,7 +79,7 @@ impl Mapping {
 
     /// Writes everything to the storage device and waits for it.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.map.flush()
+        self.0.flush()
     }
 }
 
@@ -99,7 +89,73 @@ pub(crate) fn last_word(tail: &[u8]) -> u64 {
     tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
-#[cfg(test)]
+/// The memory behind a mapping: pages of the file.
+#[cfg(not(loom))]
+mod memory {
+    use crate::sync::AtomicU64;
+    use memmap2::{MmapOptions, MmapRaw};
+    use std::fs::File;
+    use std::io;
+
+    pub(super) struct Memory {
+        map: MmapRaw,
+        words: usize,
+    }
+
+    impl Memory {
+        pub(super) fn map(file: &File, length: usize) -> io::Result<Self> {
+            let map = MmapOptions::new().len(length).map_raw(file)?;
+            Ok(Self { words: map.len() / 8, map })
+        }
+
+        #[inline]
+        pub(super) fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+            let first = offset / 8;
+            assert!(
+                offset.is_multiple_of(8) && count <= self.words && first <= self.words - count,
+                "offset in the mapping"
+            );
+            // SAFETY: a mapping starts at a page boundary, so words at multiples of 8 are aligned; `first + count`
+            // words lie inside it by the assertion; it lives as long as `self`; memory of atomics may be shared,
+            // in this process every access goes through these atomics, and other processes change only the
+            // acknowledgement words (SPEC "Security": the file belongs to one user).
+            #[allow(clippy::cast_ptr_alignment)]
+            unsafe {
+                std::slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>().add(first), count)
+            }
+        }
+
+        pub(super) fn flush(&self) -> io::Result<()> {
+            self.map.flush()
+        }
+    }
+}
+
+/// The same in models: words that loom knows of.
+#[cfg(loom)]
+mod memory {
+    use crate::sync::{AtomicU64, zeroed};
+    use std::io;
+
+    pub(super) struct Memory(Box<[AtomicU64]>);
+
+    impl Memory {
+        pub(super) fn zeroed(length: usize) -> Self {
+            Self(zeroed(length / 8).unwrap_or_default())
+        }
+
+        pub(super) fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+            assert!(offset.is_multiple_of(8), "offset in the mapping");
+            &self.0[offset / 8..][..count]
+        }
+
+        pub(super) fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -11,9 +11,8 @@
 use crate::claim::Claims;
 use crate::mapping::Mapping;
 use crate::storage::Storage;
-use crate::sync::{AtomicU32, CachePadded, Ordering, TryLock, fence};
+use crate::sync::{CachePadded, Ordering, TryLock, fence, lane_of_this_thread, yield_now};
 use otlp_mmap_format::{Committed, Counter, RecordHeader, RecordType, SegmentEntry, record_check};
-use std::cell::Cell;
 use std::mem::offset_of;
 use std::sync::Arc;
 use zerocopy::{FromZeros, IntoBytes};
@@ -21,7 +20,7 @@ use zerocopy::{FromZeros, IntoBytes};
 /// Most lanes of a pool.
 const MAX_LANES: u32 = 16;
 /// Rounds over all lanes before a record is given up because every lane is busy.
-const ROUNDS: u32 = 256;
+const ROUNDS: u32 = if cfg!(loom) { 4 } else { 256 };
 
 /// The segments of one signal.
 pub(crate) struct Pool {
@@ -205,25 +204,9 @@ fn length_of(bytes: &[u8]) -> u32 {
 
 #[cold]
 fn pause(round: u32) {
-    if round < ROUNDS / 2 {
-        std::thread::yield_now();
+    if round < ROUNDS / 2 || cfg!(loom) {
+        yield_now();
     } else {
         std::thread::sleep(std::time::Duration::from_micros(200));
     }
-}
-
-/// A number that spreads threads over lanes.
-#[inline]
-pub(crate) fn lane_of_this_thread() -> u32 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    thread_local! {
-        static LANE: Cell<u32> = const { Cell::new(u32::MAX) };
-    }
-    LANE.with(|lane| {
-        if lane.get() == u32::MAX {
-            // Relaxed: any spread will do.
-            lane.set(NEXT.fetch_add(1, Ordering::Relaxed) % (1 << 20));
-        }
-        lane.get()
-    })
 }

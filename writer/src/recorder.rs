@@ -15,11 +15,11 @@ use crate::pool::{Geometry, Pool};
 use crate::span_index::SpanIndex;
 use crate::spans::ActiveSpans;
 use crate::storage::Storage;
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, Ordering, plain};
 use otlp_mmap_format::{
     BANNER, BYTE_ORDER, CellsHeader, Counter, DictionaryHeader, FileState, HEADER_CRC_OFFSET, Header,
     HeaderState, MAGIC, PAGE_SIZE, SECTIONS_OFFSET, STATE_OFFSET, SectionKind, Signal, VERSION_MAJOR,
-    VERSION_MINOR, counter_index,
+    VERSION_MINOR, counter_index, seal,
 };
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub(crate) struct Recorder {
     pub(crate) path: PathBuf,
     pub(crate) closed: AtomicBool,
     /// The word that differs from `token` in a forked child.
-    guard: &'static AtomicU64,
+    guard: &'static plain::AtomicU64,
     token: u64,
     file_id: [u8; 16],
 }
@@ -122,7 +122,7 @@ impl Recorder {
         for (section, used) in [(dictionary, copied.max(DictionaryHeader::SIZE)), (cells, CellsHeader::SIZE)]
         {
             self.back(section.offset, used.next_multiple_of(PAGE_SIZE))?;
-            self.storage.mapping().word(section.offset).store(used as u64, Ordering::Release);
+            self.storage.mapping().word(section.offset).store(seal(used as u64), Ordering::Release);
         }
         Ok(())
     }

@@ -4,9 +4,8 @@
 //! care that one thread at a time appends.
 
 use crate::error::Error;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, zeroed};
 use std::sync::OnceLock;
-use zerocopy::FromZeros;
 
 /// Entries that are allocated at once.
 const CHUNK: usize = 256;
@@ -32,12 +31,11 @@ pub(crate) struct Slot {
 impl<T> Registry<T> {
     /// A registry for up to `capacity` entries; memory is touched as they come. `None`: no memory.
     pub(crate) fn new(capacity: usize) -> Result<Self, Error> {
-        let no_memory = |_| Error::invalid("cells_size", "no memory for its index");
+        let no_memory = || Error::invalid("cells_size", "no memory for its index");
         Ok(Self {
             chunks: (0..capacity.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
             length: AtomicU32::new(0),
-            index: <[AtomicU64]>::new_box_zeroed_with_elems((capacity * 2).next_power_of_two())
-                .map_err(no_memory)?,
+            index: zeroed((capacity * 2).next_power_of_two()).ok_or_else(no_memory)?,
         })
     }
 
@@ -103,7 +101,7 @@ fn number_of(word: u64) -> Option<u32> {
     (word as u32).checked_sub(1)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -9,7 +9,7 @@ use crate::blocks::{Blocks, Chain};
 use crate::error::Error;
 use crate::pool::{Heading, Pool, Refusal};
 use crate::storage::Storage;
-use crate::sync::{AtomicU32, Ordering, TryLock};
+use crate::sync::{AtomicU32, Ordering, TryLock, plain};
 use crate::telemetry::SpanRef;
 use otlp_mmap_format::{
     DroppedBody, ItemHeader, ItemTag, RECORD_FLAG_TRUNCATED, RecordHeader, RecordType, next_generation,
@@ -58,7 +58,7 @@ pub(crate) enum Appended {
 
 impl ActiveSpans {
     pub(crate) fn new(storage: Arc<Storage>, base: usize, blocks: u32) -> Self {
-        static EPOCH: AtomicU32 = AtomicU32::new(0);
+        static EPOCH: plain::AtomicU32 = plain::AtomicU32::new(0);
         Self {
             blocks: Blocks::new(storage, base, blocks),
             heads: (0..blocks).map(|_| TryLock::new(State::default())).collect(),

@@ -1,31 +1,40 @@
 //! Atomics and the one lock of the writer.
 //!
-//! Every atomic of this crate comes from here, so that a model checker can take their place. [`TryLock`] never
+//! Every atomic of this crate comes from here, so that a model checker can take their place: under `cfg(loom)`
+//! they are loom's, and `models` explores the interleavings of the code as it stands. [`TryLock`] never
 //! waits without bound: telemetry may be recorded from a signal handler or by a thread whose peer was stopped
 //! while it held the lock, and neither may hang the application.
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
 
-pub(crate) use std::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence,
-};
+#[cfg(loom)]
+pub(crate) use self::model::{lane_of_this_thread, wait, yield_now, zeroed};
+#[cfg(not(loom))]
+pub(crate) use self::process::{lane_of_this_thread, wait, yield_now, zeroed};
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
-/// Tries at a busy lock before the thread gives its processor away.
-const SPINS: u32 = 64;
-/// Times the thread gives its processor away before it sleeps.
-const YIELDS: u32 = 256;
-const SPINNING_ENDS: u32 = SPINS + YIELDS;
-/// Sleeps of [`NAP`] before the lock is given up: 100 ms at least. Short, so that many threads at one lock each
-/// get it in time.
-const NAPS: u32 = 2000;
-const NAP: Duration = Duration::from_micros(50);
+/// Atomics of statics, and of what no model runs: never loom's.
+pub(crate) mod plain {
+    pub(crate) use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
+}
+
+/// Turns of a wait for a busy lock before it is given up.
+#[cfg(not(loom))]
+const TURNS: u32 = process::TURNS;
+#[cfg(loom)]
+const TURNS: u32 = model::TURNS;
 
 /// A lock private to the process that is tried, never waited for without bound.
 pub(crate) struct TryLock<T> {
     busy: AtomicBool,
     value: UnsafeCell<T>,
+    /// Has loom find holders that are not ordered one after the other.
+    #[cfg(loom)]
+    witness: loom::cell::UnsafeCell<()>,
 }
 
 // SAFETY: `value` is reached only through a `TryGuard`, and `busy` lets one guard exist at a time; handing a
@@ -33,15 +42,25 @@ pub(crate) struct TryLock<T> {
 unsafe impl<T: Send> Sync for TryLock<T> {}
 
 impl<T> TryLock<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        Self { busy: AtomicBool::new(false), value: UnsafeCell::new(value) }
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            busy: AtomicBool::new(false),
+            value: UnsafeCell::new(value),
+            #[cfg(loom)]
+            witness: loom::cell::UnsafeCell::new(()),
+        }
     }
 
     /// The value, or `None` if another thread (or the code that a signal handler interrupted) has it.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<TryGuard<'_, T>> {
         // Acquire pairs with the Release of `TryGuard::drop`.
-        if self.busy.swap(true, Ordering::Acquire) { None } else { Some(TryGuard { lock: self }) }
+        if self.busy.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        #[cfg(loom)]
+        self.witness.with_mut(|_| ());
+        Some(TryGuard { lock: self })
     }
 
     /// The value after a bounded wait, or `None`.
@@ -63,12 +82,8 @@ impl<T> TryLock<T> {
 
     #[cold]
     fn lock_slowly(&self) -> Option<TryGuard<'_, T>> {
-        for turn in 0..SPINNING_ENDS + NAPS {
-            match turn {
-                0..SPINS => std::hint::spin_loop(),
-                SPINS..SPINNING_ENDS => std::thread::yield_now(),
-                _ => std::thread::sleep(NAP),
-            }
+        for turn in 0..TURNS {
+            wait(turn);
             if !self.busy.load(Ordering::Relaxed)
                 && let Some(guard) = self.try_lock()
             {
@@ -104,6 +119,8 @@ impl<T> DerefMut for TryGuard<'_, T> {
 impl<T> Drop for TryGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        #[cfg(loom)]
+        self.lock.witness.with_mut(|_| ());
         self.lock.busy.store(false, Ordering::Release);
     }
 }
@@ -112,7 +129,80 @@ impl<T> Drop for TryGuard<'_, T> {
 #[repr(align(128))]
 pub(crate) struct CachePadded<T>(pub(crate) T);
 
-#[cfg(test)]
+/// Threads, and memory of atomics, as a process has them.
+#[cfg(not(loom))]
+mod process {
+    use super::{Ordering, plain};
+    use std::cell::Cell;
+    use std::time::Duration;
+    use zerocopy::FromZeros;
+
+    /// Tries at a busy lock before the thread gives its processor away.
+    const SPINS: u32 = 64;
+    /// Times the thread gives its processor away before it sleeps.
+    const YIELDS: u32 = 256;
+    const SPINNING_ENDS: u32 = SPINS + YIELDS;
+    /// Sleeps of [`NAP`] before the lock is given up: 100 ms at least. Short, so that many threads at one lock
+    /// each get it in time.
+    const NAPS: u32 = 2000;
+    const NAP: Duration = Duration::from_micros(50);
+    pub(super) const TURNS: u32 = SPINNING_ENDS + NAPS;
+
+    /// Waits before another try at a busy lock.
+    pub(crate) fn wait(turn: u32) {
+        match turn {
+            0..SPINS => std::hint::spin_loop(),
+            SPINS..SPINNING_ENDS => std::thread::yield_now(),
+            _ => std::thread::sleep(NAP),
+        }
+    }
+
+    pub(crate) use std::thread::yield_now;
+
+    /// A number that spreads threads over lanes.
+    #[inline]
+    pub(crate) fn lane_of_this_thread() -> u32 {
+        static NEXT: plain::AtomicU32 = plain::AtomicU32::new(0);
+        thread_local! {
+            static LANE: Cell<u32> = const { Cell::new(u32::MAX) };
+        }
+        LANE.with(|lane| {
+            if lane.get() == u32::MAX {
+                // Relaxed: any spread will do.
+                lane.set(NEXT.fetch_add(1, Ordering::Relaxed) % (1 << 20));
+            }
+            lane.get()
+        })
+    }
+
+    /// So many zeros, in memory that is touched when it is used; `None`: there is none.
+    pub(crate) fn zeroed<T: FromZeros>(length: usize) -> Option<Box<[T]>> {
+        <[T]>::new_box_zeroed_with_elems(length).ok()
+    }
+}
+
+/// The same for models: loom's scheduler, atomics that it knows of, and waits that are soon given up.
+#[cfg(loom)]
+mod model {
+    pub(super) const TURNS: u32 = 3;
+
+    pub(crate) fn wait(_turn: u32) {
+        loom::thread::yield_now();
+    }
+
+    pub(crate) use loom::thread::yield_now;
+
+    /// All threads prefer the same lane: every execution of a model must be the same from run to run.
+    pub(crate) fn lane_of_this_thread() -> u32 {
+        0
+    }
+
+    pub(crate) fn zeroed<T: Default>(length: usize) -> Option<Box<[T]>> {
+        Some((0..length).map(|_| T::default()).collect())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

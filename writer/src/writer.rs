@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::fork;
 use crate::recorder::Recorder;
 use crate::span_index::{Indexed, SpanIds};
-use crate::sync::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use crate::sync::Ordering;
+use crate::sync::plain::{AtomicI32, AtomicPtr, AtomicU64};
 use crate::telemetry::{
     Attributes, Event, Link, MetricRef, MetricStream, Number, ResourceRef, ScopeRef, SeriesRef, SpanContext,
     SpanEvent, SpanRef, SpanStart, StatusCode, StringRef,

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use otlp_mmap_format::{
     Acknowledged, Committed, EntryHeader, EntryKind, EventBody, Field, Header, ItemHeader, ItemTag,
     RecordHeader, RecordType, ScopeBody, SectionEntry, SectionKind, SegmentEntry, Signal, ValueType, align8,
-    record_check,
+    record_check, unseal,
 };
 
 use crate::image::{Image, Item, range};
@@ -164,11 +164,14 @@ impl Dump<'_> {
             }
             ("SectionEntry", "signal") => Signal::from_code(code).map_or("none", Signal::name).to_owned(),
             ("SegmentEntry", "committed") => {
-                let Committed { generation, bytes } = Committed::unpack(number);
+                let Some(Committed { generation, bytes }) = Committed::unpack(number) else {
+                    return damaged();
+                };
                 format!("generation {generation}, {bytes} bytes")
             }
             ("SegmentEntry", "acknowledged") => {
-                let Acknowledged { generation, closed, records } = Acknowledged::unpack(number);
+                let Some(acknowledged) = Acknowledged::unpack(number) else { return damaged() };
+                let Acknowledged { generation, closed, records } = acknowledged;
                 let closed = if closed { "closed" } else { "not closed" };
                 format!("generation {generation}, {closed}, {records} records")
             }
@@ -190,7 +193,8 @@ impl Dump<'_> {
             "file_id" => format!("its key is {:#018x}", self.image.word(at..at + 8)),
             "boot_id" => format!("here {:?}", String::from_utf8_lossy(&self.image.bytes[at..at + 16])),
             "base_records" | "base_overwritten" => {
-                let of = |parity: usize| self.image.word(at + parity * 8..at + parity * 8 + 8);
+                let of = |parity: usize| unseal(self.image.word(at + parity * 8..at + parity * 8 + 8));
+                let of = |parity| of(parity).map_or_else(damaged, |count| count.to_string());
                 format!("even generations {}, odd {}", of(0), of(1))
             }
             "trace_id" if structure == "EventBody" => "the trace of that span".to_owned(),
@@ -254,6 +258,11 @@ fn value(tag: u8, payload: &[u8]) -> String {
         (Some(ValueType::Double), Some(bytes)) => f64::from_le_bytes(*bytes).to_string(),
         _ => String::new(),
     }
+}
+
+/// What is said of a checked word whose check does not fit.
+fn damaged() -> String {
+    "DOES NOT FIT".to_owned()
 }
 
 fn fitting(found: u64, computed: u32) -> String {

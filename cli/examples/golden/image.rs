@@ -10,7 +10,7 @@ use anyhow::Context;
 use otlp_mmap_format::{
     Committed, EntryHeader, Field, HEADER_CRC_OFFSET, Header, ItemHeader, ItemTag, LinkBody, RecordHeader,
     RecordType, SECTIONS_OFFSET, SectionEntry, SectionKind, SegmentEntry, SeriesHeader, Signal,
-    SpanEventBody, ValueType, align8,
+    SpanEventBody, ValueType, align8, unseal,
 };
 
 /// The bytes of a recording.
@@ -127,7 +127,7 @@ impl Image {
     /// Offsets of what stands in a section behind its header of 64 bytes, which begins with `committed`.
     fn log(&self, kind: SectionKind, length: impl Fn(usize) -> usize) -> Vec<usize> {
         let start = self.section(kind, None).offset;
-        let end = start + size(self.word(start..start + 8));
+        let end = start + size(unseal(self.word(start..start + 8)).expect("a whole word"));
         let next = |at: &usize| Some(at + length(*at)).filter(|at| *at < end);
         std::iter::successors(Some(start + 64).filter(|at| *at < end), next).collect()
     }
@@ -139,6 +139,7 @@ impl Image {
         let segments = self.section(SectionKind::Segments, Some(signal));
         let start = segments.offset + slot * segments.entry_size;
         let published = Committed::unpack(self.number(entry, SegmentEntry::FIELDS, "committed"));
+        let published = published.expect("a whole word");
         let end = start + size(published.bytes.into());
         let next = |at: &usize| Some(at + self.size(*at, RecordHeader::FIELDS, "length"));
         let within = |at: &usize| *at < end;

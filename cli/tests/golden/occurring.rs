@@ -103,12 +103,14 @@ fn segments(image: &Image, signal: Signal, names: &mut Names) {
     let table = image.section(SectionKind::SegmentTable, Some(signal));
     for slot in 0..table.entry_count {
         let at = table.offset + slot * table.entry_size;
-        let generation = Committed::unpack(image.number(at, SegmentEntry::FIELDS, "committed")).generation;
+        let committed = Committed::unpack(image.number(at, SegmentEntry::FIELDS, "committed"));
+        let generation = committed.expect("a whole word").generation;
         let lost = crate::image::range(at, SegmentEntry::FIELDS, "base_overwritten").start;
         let lost = lost + size(u64::from(generation & 1)) * 8;
         let held = crate::image::range(at, SegmentEntry::FIELDS, "base_records").start;
         let held = held + size(u64::from(generation & 1)) * 8;
-        let (lost, held) = (image.word(lost..lost + 8), image.word(held..held + 8));
+        let of = |word| unseal(image.word(word)).expect("a whole word");
+        let (lost, held) = (of(lost..lost + 8), of(held..held + 8));
         state(names, "overwritten records", lost > 0);
         state(names, "generation 3, partly acknowledged", generation >= 3 && 0 < lost && lost < held);
     }

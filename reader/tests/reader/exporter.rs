@@ -18,7 +18,7 @@ fn named(image: &Image) -> tempfile::NamedTempFile {
 fn word(file: &File, signal: Signal, slot: u32) -> Acknowledged {
     let mut bytes = [0; 8];
     file.read_exact_at(&mut bytes, Image::table_at(signal, slot) as u64 + 8).unwrap();
-    Acknowledged::unpack(u64::from_le_bytes(bytes))
+    Acknowledged::unpack(u64::from_le_bytes(bytes)).unwrap()
 }
 
 fn with_events() -> Image {

@@ -12,7 +12,7 @@ use otlp_mmap_format::{
     ItemHeader, ItemTag, MAGIC, MeasurementBody, MetricStreamBody, OverflowPolicy, PAGE_SIZE, RecordHeader,
     RecordType, SECTIONS_OFFSET, STATE_OFFSET, ScopeBody, SectionEntry, SectionKind, SegmentEntry,
     SeriesHeader, SeriesKind, Signal, SpanBody, U32, U64, VERSION_MAJOR, ValueType, next_generation,
-    record_check, series_size,
+    record_check, seal, series_size, unseal,
 };
 use otlp_mmap_reader::Recording;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -49,8 +49,8 @@ impl Image {
         }
         image.seal_header();
         image.put(STATE_OFFSET, &U64::new(FileState::Open.code()));
-        image.put(CELLS_AT, &U64::new(CellsHeader::SIZE as u64));
-        image.put(DICTIONARY_AT, &U64::new(DictionaryHeader::SIZE as u64));
+        image.put(CELLS_AT, &U64::new(seal(CellsHeader::SIZE as u64)));
+        image.put(DICTIONARY_AT, &U64::new(seal(DictionaryHeader::SIZE as u64)));
         let key = image.string("service.name");
         let resource = image.entry(EntryKind::Resource, &text_item(ValueType::String.code(), key, "shop"));
         image.scope = image.new_scope(resource, "scope");
@@ -95,7 +95,7 @@ impl Image {
     // Dictionary.
 
     pub(crate) fn entry(&mut self, kind: EntryKind, payload: &[u8]) -> u32 {
-        let used = self.get::<U64>(DICTIONARY_AT).get();
+        let used = unseal(self.get::<U64>(DICTIONARY_AT).get()).unwrap();
         let at = DICTIONARY_AT + usize::try_from(used).unwrap();
         let length = u32::try_from(EntryHeader::SIZE + payload.len()).unwrap();
         let mut header = EntryHeader {
@@ -108,7 +108,7 @@ impl Image {
         header.crc = U32::new(crc32c::crc32c_append(head, payload));
         self.put(at, &header);
         self.put(at + EntryHeader::SIZE, payload);
-        self.put(DICTIONARY_AT, &U64::new((used + u64::from(length)).next_multiple_of(8)));
+        self.put(DICTIONARY_AT, &U64::new(seal((used + u64::from(length)).next_multiple_of(8))));
         u32::try_from(used / 8).unwrap()
     }
 
@@ -145,18 +145,19 @@ impl Image {
     pub(crate) fn recycle(&mut self, signal: Signal, slot: u32) {
         let at = Self::table_at(signal, slot);
         let mut entry: SegmentEntry = self.get(at);
-        let Committed { generation, .. } = Committed::unpack(entry.committed.get());
+        let Committed { generation, .. } = Committed::unpack(entry.committed.get()).unwrap();
         let next = next_generation(generation);
         let (old, new) = ((generation & 1) as usize, (next & 1) as usize);
         let count = self.count(signal, slot);
-        let acknowledged = otlp_mmap_format::Acknowledged::unpack(entry.acknowledged.get());
+        let acknowledged = otlp_mmap_format::Acknowledged::unpack(entry.acknowledged.get()).unwrap();
         let delivered = if acknowledged.generation == generation {
             u64::from(acknowledged.records).min(count)
         } else {
             0
         };
-        entry.base_records[new] = U64::new(entry.base_records[old].get() + count);
-        entry.base_overwritten[new] = U64::new(entry.base_overwritten[old].get() + count - delivered);
+        let raised = |word: U64, by| U64::new(seal(unseal(word.get()).unwrap() + by));
+        entry.base_records[new] = raised(entry.base_records[old], count);
+        entry.base_overwritten[new] = raised(entry.base_overwritten[old], count - delivered);
         entry.committed = U64::new(Committed { generation: next, bytes: 0 }.pack());
         let open = otlp_mmap_format::Acknowledged { generation: next, closed: false, records: 0 };
         entry.acknowledged = U64::new(open.pack());
@@ -166,7 +167,7 @@ impl Image {
     /// Records in the present generation of a segment.
     pub(crate) fn count(&self, signal: Signal, slot: u32) -> u64 {
         let entry: SegmentEntry = self.get(Self::table_at(signal, slot));
-        let end = Committed::unpack(entry.committed.get()).bytes as usize;
+        let end = Committed::unpack(entry.committed.get()).unwrap().bytes as usize;
         let (mut at, mut count) = (0, 0);
         while at < end {
             at += self.get::<RecordHeader>(Self::segment_at(signal, slot) + at).length.get() as usize;
@@ -188,7 +189,7 @@ impl Image {
         if self.get::<U64>(entry_at).get() == 0 {
             self.recycle(signal, slot);
         }
-        let Committed { generation, bytes } = Committed::unpack(self.get::<U64>(entry_at).get());
+        let Committed { generation, bytes } = Committed::unpack(self.get::<U64>(entry_at).get()).unwrap();
         let index = u32::try_from(self.count(signal, slot)).unwrap();
         let record = record(kind, generation, index, time, content);
         let at = Self::segment_at(signal, slot) + bytes as usize;
@@ -268,7 +269,7 @@ impl Image {
         capacity: u32,
         cell: &[u8],
     ) -> usize {
-        let used = self.get::<U64>(CELLS_AT).get();
+        let used = unseal(self.get::<U64>(CELLS_AT).get()).unwrap();
         let size = series_size(kind, capacity);
         let mut header = SeriesHeader {
             size: U32::new(u32::try_from(size).unwrap()),
@@ -279,14 +280,14 @@ impl Image {
             start_time_unix_nano: U64::new(1),
             capacity: U32::new(capacity),
             crc: U32::ZERO,
-            version: U64::new(u64::from(kind != SeriesKind::Sum) * 2),
+            version: U64::new(seal(u64::from(kind != SeriesKind::Sum) * 2)),
             reserved: [U64::ZERO; 3],
         };
         header.crc = U32::new(crc32c::crc32c(&header.as_bytes()[..28]));
         let at = CELLS_AT + usize::try_from(used).unwrap();
         self.put(at, &header);
         self.put(at + SeriesHeader::SIZE, cell);
-        self.put(CELLS_AT, &U64::new(used + size));
+        self.put(CELLS_AT, &U64::new(seal(used + size)));
         at
     }
 }

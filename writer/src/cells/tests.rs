@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::telemetry::Temporality::Cumulative;
+use otlp_mmap_format::unseal;
 use proptest::prelude::*;
 use std::cell::RefCell;
 
@@ -52,13 +53,14 @@ impl Lab {
     /// Version and words of the current copy (of a sum: its cell), as a reader gets them.
     pub(crate) fn read(&self) -> (u64, Vec<u64>) {
         loop {
-            let version = self.mapping.word(AT + VERSION).load(Ordering::Acquire);
+            let stored = self.mapping.word(AT + VERSION).load(Ordering::Acquire);
+            let version = unseal(stored).unwrap();
             let size = self.aggregator.copy_size();
             let start = AT + SeriesHeader::SIZE + usize::from(version & 1 == 1) * size;
             let words =
                 self.mapping.words(start, size / 8).iter().map(|word| word.load(Ordering::Relaxed)).collect();
             fence(Ordering::Acquire);
-            if self.mapping.word(AT + VERSION).load(Ordering::Relaxed) == version {
+            if self.mapping.word(AT + VERSION).load(Ordering::Relaxed) == stored {
                 return (version, words);
             }
         }

@@ -15,7 +15,7 @@ use crate::sync::Ordering;
 use crate::telemetry::{Aggregation, Temporality};
 use otlp_mmap_format::{
     self as format, CellsHeader, EntryKind, ItemHeader, ItemTag, MetricStreamBody, SERIES_ALIGN,
-    SERIES_FLAG_OVERFLOW, SeriesHeader,
+    SERIES_FLAG_OVERFLOW, SeriesHeader, unseal,
 };
 use std::collections::HashMap;
 use std::mem::offset_of;
@@ -148,7 +148,7 @@ fn tag(item: &[u8]) -> Option<u8> {
 fn parent_headers(parent: &Mapping, base: usize, length: usize) -> impl Iterator<Item = SeriesHeader> {
     // SYNC CELL: series up to here are whole.
     let committed = parent.word(base + offset_of!(CellsHeader, committed)).load(Ordering::Acquire);
-    let end = usize::try_from(committed).unwrap_or(0).min(length);
+    let end = unseal(committed).and_then(|end| usize::try_from(end).ok()).unwrap_or(0).min(length);
     let mut at = CellsHeader::SIZE;
     std::iter::from_fn(move || {
         let mut bytes = Vec::new();

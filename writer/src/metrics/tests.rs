@@ -3,7 +3,7 @@
 use super::*;
 use crate::telemetry::Temporality::Cumulative;
 use crate::telemetry::{Attributes, KeyValue, Value};
-use otlp_mmap_format::{self as format, ItemHeader, ItemTag, MetricStreamBody, SeriesKind, SumCell};
+use otlp_mmap_format::{self as format, ItemHeader, ItemTag, MetricStreamBody, SeriesKind, SumCell, unseal};
 use zerocopy::FromBytes;
 
 const CELLS: usize = 4096;
@@ -64,7 +64,11 @@ impl Lab {
     fn published(&self) -> Vec<(SeriesHeader, Vec<u8>)> {
         let mut bytes = Vec::new();
         let committed = self.storage.mapping().word(CELLS).load(Ordering::Acquire);
-        self.storage.mapping().load_bytes(CELLS, usize::try_from(committed).unwrap(), &mut bytes);
+        self.storage.mapping().load_bytes(
+            CELLS,
+            usize::try_from(unseal(committed).unwrap()).unwrap(),
+            &mut bytes,
+        );
         let mut all = Vec::new();
         let mut rest = bytes.get(CellsHeader::SIZE..).unwrap_or_default();
         while !rest.is_empty() {
