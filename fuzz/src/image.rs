@@ -91,7 +91,7 @@ impl Section {
 }
 
 /// Makes the header's CRC fit. Gives whether it did before.
-pub fn seal(image: &mut [u8]) -> bool {
+pub fn seal_header(image: &mut [u8]) -> bool {
     let Some(covered) = image.get(..HEADER_CRC_OFFSET) else { return false };
     let crc = U32::new(crc32c(covered));
     let fitted = get::<U32>(image, HEADER_CRC_OFFSET) == Some(crc);
@@ -104,7 +104,7 @@ pub fn change_header(image: &mut [u8], change: impl FnOnce(&mut Header)) {
     if let Some(mut header) = get::<Header>(image, 0) {
         change(&mut header);
         put(image, 0, &header);
-        seal(image);
+        seal_header(image);
     }
 }
 
@@ -112,7 +112,7 @@ pub fn change_header(image: &mut [u8], change: impl FnOnce(&mut Header)) {
 pub fn localise(image: &mut [u8]) {
     let stands_for_it = get::<Header>(image, 0).is_some_and(|header| header.boot_id == SAME_BOOT);
     let mut probe = image.get(..HEADER_SIZE).unwrap_or_default().to_vec();
-    if stands_for_it && seal(&mut probe) {
+    if stands_for_it && seal_header(&mut probe) {
         change_header(image, |header| header.boot_id = this_boot());
     }
 }
@@ -131,7 +131,7 @@ pub fn repair(image: &mut [u8]) {
     header.version_major.set(VERSION_MAJOR);
     header.incompat_flags.set(0);
     put(image, 0, &header);
-    seal(image);
+    seal_header(image);
     let key = u64::from_le_bytes(*header.file_id.first_chunk().expect("16 bytes"));
     for section in sections(image) {
         match SectionKind::from_code(section.kind) {
