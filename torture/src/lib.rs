@@ -1,3 +1,4 @@
 //! Crash tests of the recorder: `otlp-mmap-torture` runs them whole, `tests/` runs samples of them.
 
+pub mod step;
 pub mod table;

@@ -1,7 +1,9 @@
 //! `otlp-mmap-torture`: runs the crash tests whole and prints their figures in one table.
 
 use clap::{Parser, Subcommand};
-use otlp_mmap_torture::table::Table;
+use otlp_mmap_torture::step;
+use otlp_mmap_torture::table::{Line, Table};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Kills, single-steps and damages recordings, and checks what a reader finds.
@@ -17,13 +19,51 @@ struct Args {
 enum Command {
     /// Everything.
     All,
+    /// Steps a writer through its calls, and reads its file after each instruction.
+    Step {
+        /// Only scenarios whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
+        /// Step through one call in so many.
+        #[arg(long, default_value_t = 1)]
+        one_in: u64,
+        /// Which call of each scenario is the first to be stepped through.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// What a stepped process runs.
+    #[command(hide = true)]
+    Play {
+        /// Name of the scenario.
+        scenario: String,
+        /// Directory that the tracer prepared.
+        place: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
-    let table = Table::default();
+    let mut table = Table::default();
     match Args::parse().command {
-        Command::All => {}
+        Command::All => run_steps(&mut table, &step::Options::default()),
+        Command::Step { only, one_in, seed } => run_steps(&mut table, &step::Options { one_in, seed, only }),
+        Command::Play { scenario, place } => {
+            step::play(&scenario, &place);
+            return ExitCode::SUCCESS;
+        }
     }
     println!("{table}");
     if table.violations() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run_steps(table: &mut Table, options: &step::Options) {
+    let program = std::env::current_exe().expect("the path of this program");
+    match step::run(&program, options) {
+        Ok(lines) => lines.into_iter().for_each(|line| table.push(line)),
+        Err(forbidden) => table.push(Line {
+            what: "step".to_owned(),
+            count: "nothing".to_owned(),
+            violations: 1,
+            notes: forbidden.to_string(),
+        }),
+    }
 }
