@@ -85,6 +85,31 @@ pub(crate) fn canonical(dictionary: &Dictionary, attributes: &[u8]) -> Vec<u8> {
     set
 }
 
+/// Removes the attributes that a canonical set has too, key and (last) value, from the items behind `start`.
+pub(crate) fn remove_those_of(set: &[u8], items: &mut Vec<u8>, start: usize) {
+    for own in Items(set) {
+        if Items(&items[start..]).filter(|item| is_same_key(own, item)).last() != Some(own) {
+            continue;
+        }
+        let (mut at, mut end) = (start, start);
+        while let Some(item) = Items(&items[at..]).next() {
+            let (length, keep) = (item.len(), !is_same_key(own, item));
+            if keep {
+                items.copy_within(at..at + length, end);
+                end += length;
+            }
+            at += length;
+        }
+        items.truncate(end);
+    }
+}
+
+/// Whether two items have the same key, both by reference or both inline.
+fn is_same_key(one: &[u8], other: &[u8]) -> bool {
+    let key = |item| (key_reference(item), if key_reference(item) == 0 { inline_key(item) } else { None });
+    key(one) == key(other)
+}
+
 #[inline]
 fn key_reference(item: &[u8]) -> u32 {
     ItemHeader::ref_from_prefix(item).map_or(0, |(header, _)| header.reference.get())
@@ -99,6 +124,10 @@ fn with_key(dictionary: &Dictionary, item: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let Some((key, value)) = split_inline(item) else { return (Vec::new(), item.to_vec()) };
     let interned = std::str::from_utf8(key).ok().and_then(|key| dictionary.intern(key));
     (key.to_vec(), interned.map_or_else(|| item.to_vec(), |reference| referring(item[0], reference, value)))
+}
+
+fn inline_key(item: &[u8]) -> Option<&[u8]> {
+    split_inline(item).map(|(key, _)| key)
 }
 
 /// The key and the value of an item with an inline key.

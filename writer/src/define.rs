@@ -1,6 +1,7 @@
 //! Definitions and measurements: strings, resources, scopes and metric streams into the dictionary,
 //! measurements into the metric cells.
 
+use crate::attribute_set;
 use crate::clock;
 use crate::dictionary::MAX_INTERNED;
 use crate::error::Error;
@@ -163,7 +164,7 @@ impl Recorder {
         let found = self.find_series(metric, attributes, time_unix_nano, Some(value))?;
         let measurement = Measurement { time_unix_nano, value, context };
         if found.overflow {
-            // The overflow series has none of these attributes: its exemplars keep them.
+            // The overflow series does not have these attributes: its exemplars keep them.
             self.record_in(found.series, measurement, attributes)?;
             self.count(Signal::Measurements, Counter::CardinalityOverflow, 1);
             return Ok(());
@@ -206,6 +207,9 @@ impl Recorder {
             let room = self.measurements.room() - FIXED;
             let fit =
                 encode_or_refuse(scratch, room, &self.dictionary, &mut |encoder| filtered.encode(encoder))?;
+            if scratch.len() > FIXED {
+                attribute_set::remove_those_of(self.metrics.attributes(series)?, scratch, FIXED);
+            }
             self.count_fit(Signal::Measurements, fit);
             let heading = heading(RecordType::Measurement, fit, measurement.time_unix_nano);
             self.publish(&self.measurements, heading, scratch)

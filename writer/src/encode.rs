@@ -215,7 +215,7 @@ impl<'a> Encoder<'a> {
         payload: usize,
     ) -> Result<Option<Begun>, Error> {
         let (reference, inline) = self.key(key)?;
-        let needed = ItemHeader::SIZE + inline.map_or(0, |key| 16 + key.len()) + payload;
+        let needed = ItemHeader::SIZE + inline.map_or(0, |key| 8 + key.len().next_multiple_of(8)) + payload;
         if self.bytes.len() + needed.next_multiple_of(8) > self.limit {
             self.dropped += 1;
             self.truncated = true;

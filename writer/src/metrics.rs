@@ -173,6 +173,11 @@ impl Metrics {
         Ok((series.stream.reference, series.set.reference))
     }
 
+    /// The attributes of a series as items, in their canonical form.
+    pub(crate) fn attributes(&self, series: SeriesRef) -> Result<&[u8], Error> {
+        Ok(&self.get(series)?.set.items)
+    }
+
     #[inline]
     fn get(&self, SeriesRef(reference): SeriesRef) -> Result<&Series, Error> {
         match self.series.get(reference) {

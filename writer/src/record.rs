@@ -189,11 +189,21 @@ impl Recorder {
         })
     }
 
-    /// Adds to the counts of what the caller left out of a span, to its own limits.
+    /// Adds to the counts of what the caller left out of a span, to its own limits. Without room for another item
+    /// they are kept in process memory until the span ends; nothing is cut for that.
     pub(crate) fn add_dropped(&self, span: SpanRef, dropped: [u32; 3]) -> Result<(), Error> {
-        let lost = |fit: Option<Fit>| if fit.is_none() { dropped } else { [0; 3] };
-        self.append_items(span, self.item_room(), lost, &mut |encoder| {
-            append_dropped(encoder.bytes, dropped);
+        self.check_open()?;
+        self.check_ours()?;
+        with_scratch(|scratch| {
+            append_dropped(scratch, dropped);
+            let room = self.item_room();
+            let mut appended = self.active.append(span, scratch, room, false, [0; 3])?;
+            if matches!(appended, Appended::NoRoom(_)) {
+                appended = self.active.append(span, &[], room, false, dropped)?;
+            }
+            if let Appended::Done { newly_spilled: true } = appended {
+                self.count(Signal::Spans, Counter::Spilled, 1);
+            }
             Ok(())
         })
     }

@@ -4,8 +4,8 @@ mod support;
 
 use otlp_mmap_reader::model::{self, Point};
 use otlp_mmap_writer::{
-    Attributes, Counter, Encoder, Error, Event, Key, KeyValue, Number, Signal, SpanEvent, StatusCode, Text,
-    Value,
+    Attributes, Counter, Encoder, Error, Event, Key, KeyValue, Number, Signal, SpanContext, SpanEvent,
+    StatusCode, Text, Value,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{Given, Program, attribute, clean, text};
@@ -309,4 +309,54 @@ fn after_a_close_every_start_is_refused_as_closed() {
     let losses = otlp_mmap_reader::Recording::open(program.writer.path().unwrap()).unwrap().losses().unwrap();
     assert_eq!(losses.signal(Signal::Spans).counter(Counter::Closed), 1);
     assert_eq!(losses.signal(Signal::Spans).counter(Counter::Invalid), 0);
+}
+
+#[test]
+fn dropped_counts_without_room_are_kept_and_cut_nothing() {
+    let program = Program::new(|config| config.segment_size = 4096);
+    let span = program.writer.start_span(&program.start(1, &())).unwrap();
+    for _ in 0..1_000 {
+        program.writer.add_dropped(span, 1, 2, 3).unwrap();
+    }
+    program.writer.end_span(span, 2).unwrap();
+    let snapshot = program.snapshot();
+    let span = &snapshot.spans[0];
+    let counts = (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count);
+    assert_eq!((counts, span.truncated), ((1_000, 2_000, 3_000), false));
+    assert_eq!(snapshot.losses.signal(Signal::Spans).counter(Counter::Truncated), 0);
+}
+
+/// Filtered attributes are those that the series does not have.
+#[test]
+fn an_exemplar_does_not_repeat_the_attribute_of_its_overflow_series() {
+    let overflow = |value| attribute("otel.metric.overflow", model::Value::Bool(value));
+    let user = |number| attribute("user", model::Value::Int(number));
+    let given = [
+        (vec![overflow(true)], vec![]),
+        (vec![user(1), overflow(true), user(2)], vec![user(2)]),
+        (vec![overflow(false), user(3), overflow(true)], vec![user(3)]),
+        (vec![overflow(true), user(4), overflow(false)], vec![overflow(false), user(4)]),
+        (vec![user(5)], vec![user(5)]),
+    ];
+    // With a full dictionary the key of the attribute stands inline.
+    for full in [false, true] {
+        let program = Program::new(|config| {
+            (config.dictionary_size, config.cardinality_limit) = (64 << 10, 2);
+        });
+        let filled = (0..20)
+            .take_while(|number| full && program.writer.record_string(&format!("{number:04000}")).is_ok());
+        assert_eq!(filled.count(), if full { 12 } else { 0 });
+        let sum = program.sum("sum");
+        program.writer.record_measurement(sum, &(), 1, Number::Int(1), None).unwrap();
+        let context = SpanContext { trace_id: [1; 16], span_id: [1; 8], flags: 1 };
+        for (time, (given, _)) in (1..).zip(&given) {
+            let measured =
+                program.writer.record_measurement(sum, &Given(given), time, Number::Int(1), Some(&context));
+            measured.unwrap();
+        }
+        let found = program.snapshot().measurements;
+        let found: Vec<_> = found.into_iter().map(|one| one.filtered_attributes).collect();
+        let expected: Vec<_> = given.iter().map(|(_, filtered)| filtered.clone()).collect();
+        assert_eq!(found, expected, "full dictionary: {full}");
+    }
 }
