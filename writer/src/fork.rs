@@ -7,26 +7,35 @@
 use crate::sync::Ordering;
 use crate::sync::plain::{AtomicPtr, AtomicU32, AtomicU64};
 use std::os::fd::RawFd;
-use std::sync::OnceLock;
 
 /// How many descriptors of recordings a process can have closed in its children: 256 writers.
 const DESCRIPTORS: usize = 512;
 
-static GUARD: OnceLock<&'static AtomicU64> = OnceLock::new();
 /// Descriptor + 1; 0: free.
 static OPEN: [AtomicU32; DESCRIPTORS] = [const { AtomicU32::new(0) }; DESCRIPTORS];
-/// The guard's word for the handler, which must not call anything that locks.
-static GUARD_WORD: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+/// The guard's word; null: not made yet. No lock: a fork beside the first call would leave the child waiting for it.
+static GUARD: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The word that is zero in a child until the child sets it.
 pub(crate) fn guard() -> &'static AtomicU64 {
-    GUARD.get_or_init(|| {
-        let word = map_guard();
-        GUARD_WORD.store(std::ptr::from_ref(word).cast_mut(), Ordering::Release);
-        // SAFETY: the handler is a plain function that calls only what a forked child may call.
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-        word
-    })
+    // SAFETY: null, or a word that is never freed.
+    unsafe { GUARD.load(Ordering::Acquire).as_ref() }.unwrap_or_else(make_guard)
+}
+
+/// Makes the word and registers the handler. Threads that do so at once keep the word of the first; the pages of the
+/// others stay, and the handler runs as often as it was registered, which changes nothing.
+#[cold]
+fn make_guard() -> &'static AtomicU64 {
+    let word = map_guard();
+    // Before others find the word: whoever has it may open descriptors that a child must close.
+    // SAFETY: the handler is a plain function that calls only what a forked child may call.
+    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    let own = std::ptr::from_ref(word).cast_mut();
+    match GUARD.compare_exchange(std::ptr::null_mut(), own, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => word,
+        // SAFETY: not null, and a word that is never freed.
+        Err(first) => unsafe { &*first },
+    }
 }
 
 /// The token of this process, set if it is not: never 0, and never the parent's.
@@ -57,7 +66,7 @@ fn map_guard() -> &'static AtomicU64 {
 
 /// Runs in the child right after `fork`: only atomics and `close`.
 extern "C" fn in_child() {
-    let word = GUARD_WORD.load(Ordering::Acquire);
+    let word = GUARD.load(Ordering::Acquire);
     // SAFETY: set once, to a word that is never freed.
     if let Some(word) = unsafe { word.as_ref() } {
         word.store(0, Ordering::Relaxed);
