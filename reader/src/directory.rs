@@ -31,7 +31,8 @@ pub struct Changes {
     pub new: Vec<Arc<Recording>>,
     /// Files that are gone or were replaced. Their recordings stay readable as long as they are held.
     pub vanished: Vec<PathBuf>,
-    /// Files that cannot be read. Each is told once, and again only after it has changed.
+    /// Files that cannot be read. Each is told once, and again only after it has changed. Where it is the operating
+    /// system that refused, each refresh tries again.
     pub faults: Vec<FileFault>,
 }
 
@@ -56,8 +57,11 @@ pub struct Directory {
 
 #[derive(Debug)]
 struct Known {
-    identity: Identity,
+    /// `None`: the file cannot be looked at, as a symbolic link that leads to itself.
+    identity: Option<Identity>,
     readable: bool,
+    /// The operating system refused, which is no fault of the file: for want of descriptors or of permission.
+    refused: bool,
     /// `None`: it is not readable, or was released.
     recording: Option<Arc<Recording>>,
 }
@@ -124,40 +128,47 @@ impl Directory {
     }
 
     fn look_at(&mut self, path: PathBuf, changes: &mut Changes) {
-        let metadata = match fs::metadata(&path) {
-            Ok(metadata) => metadata,
-            // Removed since it was listed: the next refresh will say so.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return,
-            Err(e) => {
-                let error = io("cannot open", &path, e);
-                changes.faults.push(FileFault { path, error });
-                return;
-            }
-        };
+        let metadata = fs::metadata(&path);
+        // Removed since it was listed: the next refresh will say so.
+        if metadata.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+            return;
+        }
         let known = self.files.get(&path);
-        if known.is_some_and(|known| known.is(&metadata)) {
+        let same = known.is_some_and(|known| known.is(metadata.as_ref().ok()));
+        let refused = same && known.is_some_and(|known| known.refused);
+        if same && !refused {
             return;
         }
         if known.is_some_and(|known| known.readable) {
             changes.vanished.push(path.clone());
         }
-        let recording = match Recording::open(&path) {
-            Ok(recording) => Some(Arc::new(recording)),
+        let identity = |readable: bool| metadata.as_ref().ok().map(|metadata| Identity::of(metadata, !readable));
+        let known = match Recording::open(&path) {
+            Ok(recording) => {
+                let recording = Arc::new(recording);
+                changes.new.push(Arc::clone(&recording));
+                Known { identity: identity(true), readable: true, refused: false, recording: Some(recording) }
+            }
             Err(error) => {
-                changes.faults.push(FileFault { path: path.clone(), error });
-                None
+                let again = matches!(error, Error::Io { .. });
+                if !(refused && again) {
+                    changes.faults.push(FileFault { path: path.clone(), error });
+                }
+                Known { identity: identity(false), readable: false, refused: again, recording: None }
             }
         };
-        changes.new.extend(recording.clone());
-        let readable = recording.is_some();
-        let identity = Identity::of(&metadata, !readable);
-        self.files.insert(path, Known { identity, readable, recording });
+        self.files.insert(path, known);
     }
 }
 
 impl Known {
-    fn is(&self, metadata: &Metadata) -> bool {
-        self.identity == Identity::of(metadata, !self.readable)
+    /// Whether it is the file that is there now. One that was readable and cannot be looked at now is not taken for
+    /// another.
+    fn is(&self, metadata: Option<&Metadata>) -> bool {
+        match metadata {
+            None => self.readable || self.identity.is_none(),
+            Some(metadata) => self.identity == Some(Identity::of(metadata, !self.readable)),
+        }
     }
 }
 

@@ -36,15 +36,37 @@ pub(crate) fn random_u64() -> u64 {
     u64::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]])
 }
 
+/// Who writes a recording, and since when.
+pub(crate) struct Origin {
+    pub(crate) boot_id: [u8; 16],
+    pub(crate) process_start_ticks: u64,
+    pub(crate) pid_namespace: u64,
+    pub(crate) realtime_nanos: u64,
+    pub(crate) monotonic_nanos: u64,
+}
+
+impl Origin {
+    /// This process, now. Needs a free descriptor, or parts of it stay unknown.
+    pub(crate) fn read() -> Self {
+        Self {
+            boot_id: boot_id(),
+            process_start_ticks: process_start_ticks(),
+            pid_namespace: pid_namespace(),
+            realtime_nanos: realtime_nanos(),
+            monotonic_nanos: monotonic_nanos(),
+        }
+    }
+}
+
 /// Identity of the running kernel, or zero.
-pub(crate) fn boot_id() -> [u8; 16] {
+fn boot_id() -> [u8; 16] {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let hex: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     u128::from_str_radix(&hex, 16).unwrap_or(0).to_be_bytes()
 }
 
 /// Start of this process in clock ticks since boot: field 22 of `/proc/self/stat`, or 0.
-pub(crate) fn process_start_ticks() -> u64 {
+fn process_start_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The second field is the program's name in parentheses and may contain anything.
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -52,6 +74,6 @@ pub(crate) fn process_start_ticks() -> u64 {
 }
 
 /// Inode of this process's pid namespace, or 0.
-pub(crate) fn pid_namespace() -> u64 {
+fn pid_namespace() -> u64 {
     std::fs::metadata("/proc/self/ns/pid").map_or(0, |metadata| metadata.ino())
 }

@@ -54,6 +54,8 @@ impl Recorder {
         let token = fork::token();
         let layout = Layout::new(&config);
         let file_id = clock::random_bytes();
+        // Before any descriptor is taken: it may be the last one.
+        let origin = clock::Origin::read();
         let path = recording_path(&config, parent.is_some(), file_id);
         let directory = match path.parent() {
             Some(directory) if !directory.as_os_str().is_empty() => directory,
@@ -61,7 +63,7 @@ impl Recorder {
         };
         let storage = Arc::new(Storage::create(directory, layout.file_size, layout.control_end())?);
         let copied = copy_dictionary(&storage, &layout, parent, &path)?;
-        write_header(&storage, &config, &layout, file_id, parent);
+        write_header(&storage, &config, &layout, file_id, &origin, parent);
         let recorder = Self::assemble(storage, config, layout, path, file_id, token, copied)?;
         recorder.start_sections(copied)?;
         if let Some(parent) = parent {
@@ -217,6 +219,7 @@ fn write_header(
     config: &Config,
     layout: &Layout,
     file_id: [u8; 16],
+    origin: &clock::Origin,
     parent: Option<&Recorder>,
 ) {
     let sections = layout.table();
@@ -228,13 +231,13 @@ fn write_header(
     header.banner = BANNER;
     header.file_size.set(layout.file_size as u64);
     header.file_id = file_id;
-    header.boot_id = clock::boot_id();
+    header.boot_id = origin.boot_id;
     header.pid.set(std::process::id());
     header.section_count.set(u32::try_from(sections.len()).unwrap_or(0));
-    header.process_start_ticks.set(clock::process_start_ticks());
-    header.pid_namespace.set(clock::pid_namespace());
-    header.created_realtime_nanos.set(clock::realtime_nanos());
-    header.created_monotonic_nanos.set(clock::monotonic_nanos());
+    header.process_start_ticks.set(origin.process_start_ticks);
+    header.pid_namespace.set(origin.pid_namespace);
+    header.created_realtime_nanos.set(origin.realtime_nanos);
+    header.created_monotonic_nanos.set(origin.monotonic_nanos);
     header.segment_size.set(config.segment_size);
     header.overflow_policy.set(config.overflow.policy().code());
     if let Overflow::Block { timeout } = config.overflow {

@@ -60,7 +60,7 @@ impl Storage {
     pub(crate) fn create(directory: &Path, size: usize, backed: usize) -> Result<Self, Error> {
         let io = |what| move |source| Error::Io { what, path: directory.to_owned(), source };
         let (file, temporary) = open_unnamed(directory).map_err(io("create a recording in"))?;
-        file.set_len(size as u64).map_err(io("size a recording in"))?;
+        set_size(&file, size as u64).map_err(io("size a recording in"))?;
         back(&file, 0, backed).map_err(io("allocate space for a recording in"))?;
         let lock = reopen(&file, temporary.as_ref()).map_err(io("reopen a recording in"))?;
         // Before the lock is taken, so that the fork handler knows of it in nearly every child. (One that is forked
@@ -145,6 +145,17 @@ fn open_unnamed(directory: &Path) -> io::Result<(File, Option<TemporaryName>)> {
         }
         result => Ok((result?, None)),
     }
+}
+
+/// Sizes the file. Beyond the process's limit that is an error here: the system would answer with a signal that ends
+/// the process.
+fn set_size(file: &File, size: u64) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` lives through the call, which fills it in.
+    if unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } == 0 && size > limit.rlim_cur {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    file.set_len(size)
 }
 
 /// A second open file description of the same file.
