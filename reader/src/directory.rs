@@ -142,7 +142,8 @@ impl Directory {
         if known.is_some_and(|known| known.readable) {
             changes.vanished.push(path.clone());
         }
-        let identity = |readable: bool| metadata.as_ref().ok().map(|metadata| Identity::of(metadata, !readable));
+        let identity =
+            |readable: bool| metadata.as_ref().ok().map(|metadata| Identity::of(metadata, !readable));
         let known = match Recording::open(&path) {
             Ok(recording) => {
                 let recording = Arc::new(recording);

@@ -33,8 +33,15 @@ pub(crate) fn is_gone(header: &Header) -> bool {
     if kill(Pid::from_raw(pid), None) == Err(nix::Error::ESRCH) {
         return true;
     }
-    let started = start_ticks(pid);
+    let started = start_ticks(pid).filter(|_| proc_is_own());
     header.process_start_ticks != 0 && started.is_some_and(|started| started != header.process_start_ticks)
+}
+
+/// Whether `/proc` shows the reader's own pid namespace: it has one pid there. Else a pid in it is another process's.
+fn proc_is_own() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    pids.is_some_and(|pids| pids.split_whitespace().count() == 1)
 }
 
 /// When a process started, in clock ticks since boot.
