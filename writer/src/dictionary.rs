@@ -73,6 +73,10 @@ impl Dictionary {
     /// Reference of a string, appended if it is new; `None` if there is no room or it is too long.
     #[inline]
     pub(crate) fn intern(&self, string: &str) -> Option<u32> {
+        // Not even hashed: it may be of any length.
+        if string.len() > MAX_INTERNED {
+            return None;
+        }
         let hash = hash(self.seed, string.as_bytes());
         match self.find(hash, string) {
             Some(reference) => Some(reference),
@@ -105,9 +109,7 @@ impl Dictionary {
 
     #[cold]
     fn intern_new(&self, hash: u64, string: &str) -> Option<u32> {
-        if string.len() <= MAX_INTERNED
-            && let Some(mut end) = self.end.lock_bounded()
-        {
+        if let Some(mut end) = self.end.lock_bounded() {
             if let Some(reference) = self.find(hash, string) {
                 return Some(reference);
             }
