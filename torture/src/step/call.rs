@@ -7,6 +7,9 @@ use otlp_mmap_reader::model::{Aggregation, KeyValue, Number, Value};
 /// Time of the first call, unix nanoseconds; each later one is a microsecond on.
 const FIRST_TIME: u64 = 1_700_000_000_000_000_000;
 
+/// No call records this time or a later one.
+pub(crate) const LAST_TIME: u64 = FIRST_TIME + 1_000_000_000;
+
 /// The time that the call with this number in its scenario records.
 pub(crate) fn time_of(number: usize) -> u64 {
     FIRST_TIME + number as u64 * 1_000

@@ -1,5 +1,6 @@
 //! A look at a recording as a reader would find it had its writer died at this instruction.
 
+use crate::step::world::without_clock;
 use otlp_mmap_format::{EntryKind, Signal};
 use otlp_mmap_reader::{Liveness, Recording, Report, Snapshot};
 use std::fs::File;
@@ -46,6 +47,8 @@ fn ask(file: &File) -> Result<Seen, String> {
         return Err("a recording that nobody locks is alive".to_owned());
     }
     let dictionary = (recording.header().dictionary.offset, fill.dictionary.used);
+    let series = snapshot.series.into_iter().map(without_clock).collect();
+    let snapshot = Snapshot { series, ..snapshot };
     Ok(Seen { snapshot, liveness, entries, dictionary })
 }
 

@@ -130,7 +130,8 @@ impl<'a> Tracer<'a> {
             self.call(step, stepped).map_err(|failure| match failure {
                 Failure::Violation(what) => {
                     let at = self.figures.instructions - before;
-                    Failure::Violation(format!("call {number}, instruction {at}: {what}\n  {:?}", step.call))
+                    let call: String = format!("{:?}", step.call).chars().take(200).collect();
+                    Failure::Violation(format!("call {number}, instruction {at}: {what}\n  {call}"))
                 }
                 forbidden @ Failure::Forbidden => forbidden,
             })?;

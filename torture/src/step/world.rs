@@ -4,6 +4,7 @@
 //! allows a kill to leave (a sum whose time is stored and whose value is not, a segment recycled and its first record
 //! missing, a loss that is not counted yet). They come in order, so a world that was left never returns.
 
+use crate::step::call::LAST_TIME;
 use crate::step::look::Seen;
 use otlp_mmap_format::{COUNTER_SLOTS, Counter, Signal};
 use otlp_mmap_reader::Liveness;
@@ -84,10 +85,23 @@ fn same<T: Comparable>(what: &str, expected: &[T], found: &[T]) -> Result<(), St
     for (at, (expected, found)) in expected.iter().zip(found).enumerate() {
         let found = found.in_terms_of(expected);
         if found != *expected {
-            return Err(format!("{what}, number {at}: found\n    {found:?}\nexpected\n    {expected:?}"));
+            return Err(format!("{what}, number {at}: {}", difference(&found, expected)));
         }
     }
     Ok(())
+}
+
+/// Where two values differ, with what stands around it.
+pub(crate) fn difference<T: Debug>(found: &T, expected: &T) -> String {
+    const BEFORE: usize = 200;
+    const BEHIND: usize = 100;
+    let (found, expected) = (format!("{found:?}"), format!("{expected:?}"));
+    let at = found.chars().zip(expected.chars()).take_while(|(one, other)| one == other).count();
+    let part = |text: &str| -> String {
+        let start = at.saturating_sub(BEFORE);
+        text.chars().skip(start).take(at - start + BEHIND).collect()
+    };
+    format!("found\n    …{}…\n  expected\n    …{}…", part(&found), part(&expected))
 }
 
 /// A status message of so many bytes may be cut.
@@ -124,8 +138,15 @@ impl Comparable for Measurement {
 
 impl Comparable for Series {
     fn in_terms_of(&self, _: &Self) -> Self {
-        Self { series: (0, 0), start_time_unix_nano: 0, exemplars: Vec::new(), ..self.clone() }
+        let series = (0, 0);
+        Self { series, start_time_unix_nano: 0, exemplars: Vec::new(), ..without_clock(self.clone()) }
     }
+}
+
+/// A value without a time is given the time of reading (SPEC 14), which no scenario records.
+pub(crate) fn without_clock(series: Series) -> Series {
+    let recorded = series.time_unix_nano < LAST_TIME;
+    Series { time_unix_nano: if recorded { series.time_unix_nano } else { 0 }, ..series }
 }
 
 /// Attributes with those made whole that were cut, if cutting was expected and what is left is a beginning.

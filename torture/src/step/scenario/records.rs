@@ -1,8 +1,8 @@
 //! Events, what becomes of full pools, the dictionary, and the end.
 
-use super::{Scenario, end, event, ready, refused_event, small, start};
+use super::{Scenario, end, event, measure, ready, refused_event, small, start};
 use crate::step::call::{Call, EventCall, Named, Outcome, Step, attribute, cut, text};
-use otlp_mmap_reader::model::{Aggregation, KeyValue, Value};
+use otlp_mmap_reader::model::{Aggregation, KeyValue, Number, Value};
 use otlp_mmap_writer::{Config, Overflow};
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         Scenario::new("events wait for the exporter (block)", full_of_events(), block()).configured(blocking),
         Scenario::new("large values are cut", ready(vec![start(1, "large")]), large()),
         Scenario::new("strings and definitions", ready(vec![]), intern()),
-        Scenario::new("dictionary full", dictionary_setup(), dictionary_full()),
+        Scenario::new("dictionary full of strings", no_strings(), strings_full()),
+        Scenario::new("dictionary full", no_definitions(), definitions_full()),
         Scenario::new("invalid arguments", ready(vec![]), invalid()),
         Scenario::new("close", ready(vec![start(1, "ended"), start(2, "in flight")]), close()),
     ]
@@ -124,43 +125,57 @@ fn intern() -> Vec<Step> {
     ]
 }
 
-fn dictionary_setup() -> Vec<Step> {
+fn no_strings() -> Vec<Step> {
     ready(vec![
         event("warm", 1),
         Call::Stream("orders", super::SUM).into(),
+        measure(0, &[("known", text("value"))], 1),
         Call::FillStrings.ends(Outcome::DictionaryFull),
     ])
 }
 
-fn dictionary_full() -> Vec<Step> {
-    let unknown = |key: &str| vec![attribute(key, text("inline"))];
-    let measured = |key: &str| Call::Measure {
-        stream: 0,
-        attributes: unknown(key),
-        value: otlp_mmap_reader::model::Number::Int(1),
-        sampled: false,
-    };
+fn inline(key: &str) -> Vec<KeyValue> {
+    vec![attribute(key, text("inline"))]
+}
+
+fn measure_inline(key: &str) -> Call {
+    Call::Measure { stream: 0, attributes: inline(key), value: Number::Int(1), sampled: false }
+}
+
+fn strings_full() -> Vec<Step> {
     let start = Call::Start {
         span: 1,
         name: Named::Inline("span"),
-        attributes: unknown("of the start"),
+        attributes: inline("of the start"),
         by_ids: false,
     };
     let event = EventCall {
         name: Some(Named::Inline("event")),
-        attributes: unknown("of the event"),
+        attributes: inline("of the event"),
         ..EventCall::default()
     };
     vec![
         Call::Intern("no room".to_owned()).ends(Outcome::DictionaryFull),
         Call::Event(Box::new(event)).inlines(1),
         start.inlines(1),
-        Call::SetAttributes(1, unknown("of the span")).inlines(1),
+        Call::SetAttributes(1, inline("of the span")).inlines(1),
         end(1),
-        measured("of the series").inlines(1),
-        Call::FillDefinitions.ends(Outcome::DictionaryFull),
+        // There is room for the set, with its key in it.
+        measure_inline("of the series").inlines(1),
+    ]
+}
+
+fn no_definitions() -> Vec<Step> {
+    let mut steps = no_strings();
+    steps.push(Call::FillDefinitions.ends(Outcome::DictionaryFull));
+    steps
+}
+
+fn definitions_full() -> Vec<Step> {
+    vec![
         Call::Resource(vec![attribute("service.name", text("no room"))]).ends(Outcome::DictionaryFull),
-        Step { overflows: true, ..measured("of no series").inlines(1) },
+        Step { overflows: true, ..measure_inline("of no series").inlines(1) },
+        measure(0, &[("known", text("value"))], 1),
     ]
 }
 
