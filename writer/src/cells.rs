@@ -255,7 +255,7 @@ impl Cell {
         write: impl FnOnce(&mut Latch, &[AtomicU64], usize),
     ) -> Result<(), Error> {
         let Some(mut latch) = self.latch.lock_bounded() else { return Err(Error::Busy) };
-        let version = latch.version + 1;
+        let version = next_version(latch.version);
         let number = usize::from(version & 1 == 1);
         let copy = mapping.words(self.at + SeriesHeader::SIZE + number * copy_size, copy_size / 8);
         // SYNC FLIP: orders the flip that retired this copy before every store into it.
@@ -266,6 +266,15 @@ impl Cell {
         mapping.word(self.at + VERSION).store(seal(version), Ordering::Release);
         step();
         Ok(())
+    }
+
+    /// Makes it look as if there had been so many flips, to a copy of the same number as the one in force.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn age(&self, mapping: &Mapping, version: u64) {
+        let mut latch = self.latch.lock_bounded().unwrap();
+        assert_eq!(latch.version & 1, version & 1);
+        latch.version = version;
+        mapping.word(self.at + VERSION).store(seal(version), Ordering::Relaxed);
     }
 
     /// Ends all flips for good; one under way is finished first.
@@ -286,6 +295,14 @@ impl Cell {
             Number::Double(number) => add_double(words, number),
         }
     }
+}
+
+/// The version after the one given. As with generations 2 comes after the last one, so that the parity changes with
+/// each step and 0 stays "never".
+#[inline]
+const fn next_version(version: u64) -> u64 {
+    const LAST: u64 = (1 << 56) - 1;
+    if version == LAST { 2 } else { version + 1 }
 }
 
 #[inline]

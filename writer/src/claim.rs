@@ -39,6 +39,28 @@ impl Claims {
         Self { policy, state: TryLock::new(State { sealed, fresh: 0 }) }
     }
 
+    /// Makes it look as if every segment were sealed and empty in this generation, with so many records before it,
+    /// all of them overwritten.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn age(&self, storage: &Storage, geometry: &Geometry, generation: u32, records: u64) {
+        let mut state = self.state.lock_bounded().unwrap();
+        for segment in 0..geometry.segment_count {
+            storage.back(geometry.segment(segment), geometry.segment_size as usize).unwrap();
+            let put = |field, value| {
+                storage.mapping().word(geometry.entry(segment, field)).store(value, Ordering::Relaxed);
+            };
+            let parity = (generation & 1) as usize * 8;
+            put(offset_of!(SegmentEntry, base_records) + parity, seal(records));
+            put(offset_of!(SegmentEntry, base_overwritten) + parity, seal(records));
+            let open = Acknowledged { generation, closed: false, records: 0 };
+            put(offset_of!(SegmentEntry, acknowledged), open.pack());
+            let committed = otlp_mmap_format::Committed { generation, bytes: 0 };
+            put(offset_of!(SegmentEntry, committed), committed.pack());
+            state.sealed.push_back(Sealed { segment, generation, records: 0 });
+        }
+        state.fresh = geometry.segment_count;
+    }
+
     /// Gives the lane another segment and seals the one it has. Without one to give, the lane keeps its own.
     #[cold]
     pub(crate) fn claim(

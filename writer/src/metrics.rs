@@ -154,6 +154,13 @@ impl Metrics {
         series.cell.record(self.storage.mapping(), &series.stream.aggregator, time_unix_nano, value)
     }
 
+    /// As [`Cell::age`], of every series.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn age(&self, version: u64) {
+        let all = (0..).map_while(|number| self.series.get(number));
+        all.for_each(|series| series.cell.age(self.storage.mapping(), version));
+    }
+
     /// Ends all changes but those of sums for good; a call under way is finished first.
     pub(crate) fn freeze(&self) {
         self.space.keep();

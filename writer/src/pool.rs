@@ -178,6 +178,12 @@ impl Pool {
         }
     }
 
+    /// As [`Claims::age`].
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn age(&self, generation: u32, records: u64) {
+        self.claims.age(&self.storage, &self.geometry, generation, records);
+    }
+
     /// Ends all appending for good; a record under way is finished first.
     pub(crate) fn freeze(&self) {
         self.lanes.iter().for_each(|lane| lane.0.keep());

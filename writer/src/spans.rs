@@ -107,7 +107,12 @@ impl ActiveSpans {
             return Err(Error::Busy);
         }
         let first = u32::try_from(self.heads.len()).unwrap_or(u32::MAX);
-        let index = self.next_spilled.fetch_add(1, Ordering::Relaxed).max(first);
+        // Numbers come again after 2^32 such spans: the next one that no span has.
+        let mut index = self.next_spilled.load(Ordering::Relaxed);
+        while spilled.contains_key(&index) {
+            index = index.checked_add(1).unwrap_or(first);
+        }
+        self.next_spilled.store(index.checked_add(1).unwrap_or(first), Ordering::Relaxed);
         let state = State {
             live: true,
             spill: content.to_vec(),
@@ -189,6 +194,23 @@ impl ActiveSpans {
             Ok(appended.map(|()| state.truncated))
         })
         .inspect(|_| self.forget_spilled(span))
+    }
+
+    /// Makes it look as if every block had been a head up to this generation.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn age(&self, generation: u32) {
+        for (index, head) in (0..).zip(&self.heads) {
+            head.lock_bounded().unwrap().generation = generation;
+            let mut chain = Chain::default();
+            chain.head = index;
+            self.blocks.retire(&chain, generation);
+        }
+    }
+
+    /// Makes this the number of the next span that finds no block.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn age_spilled(&self, number: u32) {
+        self.next_spilled.store(number, Ordering::Relaxed);
     }
 
     /// Ends all changes for good; a call under way is finished first.

@@ -22,6 +22,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(all(test, not(loom)))]
+mod wrap;
+
 /// How long a child that could not open its recording waits before it tries again.
 const RETRY_NANOS: u64 = 1_000_000_000;
 /// Naps of 100 us of a thread that waits for another one of the same child to open the recording: 2 s at least, far
