@@ -103,6 +103,7 @@ impl Resolver<'_> {
     }
 
     fn active_span(&mut self, chain: Chain, offset: u64, proven: bool) -> Option<Span> {
+        let is_cut = chain.fault.is_some();
         if let Some(detail) = chain.fault {
             self.report.fault(offset, Rule::ActiveChain, || detail);
         }
@@ -116,7 +117,7 @@ impl Resolver<'_> {
             self.report.fault(offset, Rule::ActiveChain, || "the content has no trace id".to_owned());
             return None;
         }
-        Some(Span { spilled: chain.spilled, ..span })
+        Some(Span { spilled: chain.spilled || is_cut, ..span })
     }
 
     /// Copies the chain of `head`; `None` if the span ended meanwhile.

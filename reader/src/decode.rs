@@ -188,15 +188,14 @@ impl Resolver<'_> {
         belongs: &[ItemTag],
     ) -> Option<(B, Folded)> {
         let body: B = view(content, 0)?;
-        let start = header.map_or(0, |_| RecordHeader::SIZE) + size_of::<B>();
-        let origin = position.offset.saturating_add(size(start));
-        let mut items = Items::new(content.get(size_of::<B>()..)?, origin);
+        let rest = content.get(size_of::<B>()..)?;
+        let origin = position.offset.saturating_add(size(RecordHeader::SIZE + size_of::<B>()));
+        let mut items = match header {
+            Some(_) => Items::new(rest, origin),
+            None => Items::scattered(rest, position.offset),
+        };
         let mut folded = Folded::default();
-        while let Some(mut item) = items.next(self.report) {
-            if header.is_none() {
-                // The content of a span in flight is spread over blocks: its head is what can be named.
-                item.offset = position.offset;
-            }
+        while let Some(item) = items.next(self.report) {
             self.fold(&item, &mut folded, belongs);
         }
         Some((body, folded))

@@ -55,8 +55,7 @@ impl Resolver<'_> {
         let (_, texts) = self.definition_behind(payload, MetricStreamBody::SIZE, origin, STREAM_ITEMS);
         let Texts { name, description, unit, boundaries, .. } = texts;
         let Some(aggregation) = aggregation(&body, boundaries) else {
-            let code = body.aggregation.get();
-            return Entry::Unusable(format!("unknown aggregation {code} of {name:?}").into());
+            return Entry::Foreign;
         };
         Entry::MetricStream(Arc::new(MetricStream { scope, name, description, unit, aggregation }))
     }
@@ -104,6 +103,7 @@ impl Resolver<'_> {
             let found = item.payload.len();
             let detail = || format!("{found} bytes are no list of finite, increasing doubles");
             item.fault(self.report, Rule::ItemPayload, detail);
+            return Vec::new();
         }
         boundaries
     }

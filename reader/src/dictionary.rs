@@ -50,6 +50,8 @@ pub(crate) enum Entry {
     Scope(Arc<Scope>),
     MetricStream(Arc<MetricStream>),
     AttributeSet(Arc<Vec<KeyValue>>),
+    /// Whole, but a later version's: what it defines is left out without a fault.
+    Foreign,
     /// Damaged, or of a kind this version does not know; and why.
     Unusable(Arc<str>),
 }
@@ -159,6 +161,7 @@ impl<'a> Resolver<'a> {
     pub(crate) fn metric_stream(&mut self, reference: u32, offset: u64) -> Option<Arc<MetricStream>> {
         match self.entry(reference, offset) {
             Ok(Entry::MetricStream(stream)) => Some(stream),
+            Ok(Entry::Foreign) => None,
             other => self.misfit(other, reference, offset, EntryKind::MetricStream),
         }
     }

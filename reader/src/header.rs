@@ -360,6 +360,9 @@ impl Table<'_> {
         if section.length < size(minimum) {
             return Err(placed.broken("length", format!("at least {minimum}"), section.length));
         }
+        if section.entry_size != 0 {
+            return Err(placed.broken("entry_size", "0", section.entry_size));
+        }
         Ok(section)
     }
 

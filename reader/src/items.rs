@@ -24,8 +24,10 @@ pub(crate) struct Item<'a> {
     pub(crate) reference: u32,
     /// What follows the item's header.
     pub(crate) payload: &'a [u8],
-    /// Offset of the item from the start of the file; of what holds it, if its bytes are not contiguous.
+    /// Offset of the item from the start of the file; of the head of the span in flight that holds it.
     pub(crate) offset: u64,
+    /// It belongs to a span in flight, whose bytes are spread over blocks: no offset but its head's tells a place.
+    scattered: bool,
 }
 
 /// Items one after another.
@@ -34,12 +36,18 @@ pub(crate) struct Items<'a> {
     bytes: &'a [u8],
     at: usize,
     origin: u64,
+    scattered: bool,
 }
 
 impl<'a> Items<'a> {
     /// The items in `bytes`, which stand at `origin` in the file.
     pub(crate) fn new(bytes: &'a [u8], origin: u64) -> Self {
-        Self { bytes, at: 0, origin }
+        Self { bytes, at: 0, origin, scattered: false }
+    }
+
+    /// The items in `bytes`, which are those of the span in flight whose head stands at `head` in the file.
+    pub(crate) fn scattered(bytes: &'a [u8], head: u64) -> Self {
+        Self { scattered: true, ..Self::new(bytes, head) }
     }
 
     /// The next item; one that does not fit is a fault and ends the list.
@@ -47,7 +55,8 @@ impl<'a> Items<'a> {
         if self.at >= self.bytes.len() {
             return None;
         }
-        let offset = self.origin.saturating_add(size(self.at));
+        let start = if self.scattered { 0 } else { size(self.at) };
+        let offset = self.origin.saturating_add(start);
         let item = self.item_at(offset);
         if item.is_none() {
             let rest = self.bytes.len() - self.at;
@@ -64,7 +73,7 @@ impl<'a> Items<'a> {
         let payload = self.bytes.get(self.at.checked_add(ItemHeader::SIZE)?..end)?;
         self.at = align8(end)?;
         let (tag, truncated, reference) = (header.tag(), header.is_truncated(), header.reference.get());
-        Some(Item { tag, truncated, reference, payload, offset })
+        Some(Item { tag, truncated, reference, payload, offset, scattered: self.scattered })
     }
 }
 
@@ -72,8 +81,11 @@ impl<'a> Item<'a> {
     /// The item's payload behind its first `count` bytes, padded to 8.
     pub(crate) fn rest(&self, count: usize) -> Items<'a> {
         let start = align8(count).unwrap_or(usize::MAX);
-        let header = size(ItemHeader::SIZE);
         let bytes = self.payload.get(start..).unwrap_or_default();
+        if self.scattered {
+            return Items::scattered(bytes, self.offset);
+        }
+        let header = size(ItemHeader::SIZE);
         Items::new(bytes, self.offset.saturating_add(header).saturating_add(size(start)))
     }
 
@@ -88,10 +100,7 @@ impl Resolver<'_> {
     /// business here is a fault; an unknown one is skipped.
     pub(crate) fn add_attribute(&mut self, item: &Item<'_>, list: &mut AttributeList, depth: usize) {
         let Some(kind) = ValueType::from_code(item.tag) else {
-            if let Some(tag) = ItemTag::from_code(item.tag) {
-                let detail = || format!("an item {} where none belongs", tag.name());
-                item.fault(self.report, Rule::ItemPayload, detail);
-            }
+            self.misplaced(item);
             return;
         };
         if item.reference != 0 {
@@ -119,13 +128,24 @@ impl Resolver<'_> {
 
     /// The item as a value without a key; one of an unknown type is empty.
     pub(crate) fn keyless(&mut self, item: &Item<'_>, depth: usize) -> Value {
-        let Some(kind) = ValueType::from_code(item.tag) else { return Value::Empty };
+        let Some(kind) = ValueType::from_code(item.tag) else {
+            self.misplaced(item);
+            return Value::Empty;
+        };
         if item.reference != 0 {
             let reference = item.reference;
             let detail = || format!("a value without a key has the key {reference}");
             item.fault(self.report, Rule::ItemPayload, detail);
         }
         self.value(kind, item, depth)
+    }
+
+    /// An item that is no value where one belongs: a fault if its tag is known.
+    fn misplaced(&mut self, item: &Item<'_>) {
+        if let Some(tag) = ItemTag::from_code(item.tag) {
+            let detail = || format!("an item {} where none belongs", tag.name());
+            item.fault(self.report, Rule::ItemPayload, detail);
+        }
     }
 
     /// A key that stands in the payload, and the payload behind it.

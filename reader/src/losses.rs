@@ -129,7 +129,7 @@ pub(crate) fn exact_losses(inner: &Inner) -> Result<Losses, Error> {
 }
 
 /// Every counter, read until two readings agree.
-fn counters(inner: &Inner) -> Result<Vec<u64>, Error> {
+pub(crate) fn counters(inner: &Inner) -> Result<Vec<u64>, Error> {
     let wanted = Signal::ALL.len() * COUNTER_SLOTS * size_of::<u64>();
     let read = || inner.source.bytes(inner.header.counters.offset, wanted, "the counters");
     let mut bytes = read()?;

@@ -119,7 +119,7 @@ pub struct Span {
     pub status_message: Text,
     /// The record was truncated to fit.
     pub truncated: bool,
-    /// In flight only: later items were in the writer's memory alone.
+    /// In flight only: later items were in the writer's memory alone, or their blocks cannot be found.
     pub spilled: bool,
 }
 

@@ -8,7 +8,7 @@ use otlp_mmap_format::{Acknowledged, Committed, RecordHeader, SegmentEntry, U64,
 
 use crate::bytes::{len, size};
 use crate::header::Pool;
-use crate::segment::{Expect, Frame, Place, RecordRules, Walk};
+use crate::segment::{Expect, Frame, Place, RecordRules, Walk, is_newer};
 use crate::source::{Source, or_fault};
 use crate::{Report, Rule};
 
@@ -166,6 +166,9 @@ impl SegmentReader<'_> {
             let entry = self.stable_entry(report)?;
             let Some(committed) = Committed::unpack(entry.committed.get()) else {
                 damaged_word("committed", entry.committed, self.entry_offset(), Rule::Committed, report);
+                if !cursor.started {
+                    cursor.accounted = records_before(&entry);
+                }
                 return None;
             };
             self.follow(&entry, committed.generation, cursor, skip_acknowledged, missed, report);
@@ -196,6 +199,17 @@ impl SegmentReader<'_> {
             return Some(self.walk(copy, origin, bytes, base, cursor, report));
         }
         None
+    }
+
+    /// Checks the committed word of an entry that was read without it.
+    pub(crate) fn check_unheeded(&self, entry: &SegmentEntry, report: &mut Report) {
+        match Committed::unpack(entry.committed.get()) {
+            None => damaged_word("committed", entry.committed, self.entry_offset(), Rule::Committed, report),
+            Some(committed) if committed.generation == 0 => self.check_unused(committed, report),
+            Some(committed) => {
+                self.check_committed(committed, 0, report);
+            }
+        }
     }
 
     fn check_unused(&self, committed: Committed, report: &mut Report) {
@@ -280,23 +294,50 @@ impl SegmentReader<'_> {
             return None;
         }
         let entry = self.entry(report)?;
-        let present = present_generation(&entry);
-        let origin = self.payload_offset(0);
-        let length = len(u64::from(self.pool.segments.entry_size));
-        if self.source.is_hole(origin, length) && self.is_blank(origin) {
-            return None;
-        }
-        let copy = self.copy(origin, length, 0, report)?;
+        cursor.accounted = records_before(&entry);
+        let copy = self.whole_segment(&entry, report)?;
         let generation = self.rules.newest_generation(&copy)?;
-        let base = of_generation(entry.base_records, generation).filter(|_| present == Some(generation));
-        let base = base.unwrap_or(0);
+        let present = present_generation(&entry);
+        let base = if present == Some(generation) { cursor.accounted } else { 0 };
         let place = Place { generation, ..Place::default() };
         cursor.acknowledged = if skip_acknowledged { acknowledged(&entry, generation) } else { 0 };
+        let origin = self.payload_offset(0);
         let mut walk = Walk::new(self.rules, &copy, origin, place, Expect::Remnants);
         let frames = frames(&mut walk, cursor.acknowledged, report);
         cursor.place = walk.place();
-        cursor.accounted = base.saturating_add(u64::from(cursor.place.next_index));
+        let found = u64::from(cursor.place.next_index);
+        cursor.accounted = if present.is_some_and(|present| is_newer(present, generation)) {
+            // The entry counts these records among those before.
+            cursor.accounted.max(found)
+        } else {
+            cursor.accounted.saturating_add(found)
+        };
         Some(Chunk { copy, origin, base, frames })
+    }
+
+    /// The bytes of the segment; `None` if nothing was ever stored there. A segment that was used and lies behind
+    /// the end of the file is a fault.
+    fn whole_segment(&self, entry: &SegmentEntry, report: &mut Report) -> Option<Vec<u8>> {
+        let origin = self.payload_offset(0);
+        let length = len(u64::from(self.pool.segments.entry_size));
+        if entry.committed.get() != 0 {
+            self.check_reach(origin, length, report);
+        }
+        if self.source.is_hole(origin, length) && self.is_blank(origin) {
+            return None;
+        }
+        or_fault(self.source.up_to(origin, length), origin, report)
+    }
+
+    /// Reports bytes that lie behind the end of the file.
+    fn check_reach(&self, origin: u64, wanted: usize, report: &mut Report) {
+        let end = self.source.length().unwrap_or(0);
+        if end < origin.saturating_add(size(wanted)) {
+            let (slot, found) = (self.slot, end.saturating_sub(origin));
+            report.fault(origin, Rule::Unreadable, || {
+                format!("segment {slot}: {found} of {wanted} bytes can be read")
+            });
+        }
     }
 
     /// Takes what a search without the committed word finds in a damaged segment that nobody writes any more, if
@@ -319,20 +360,14 @@ impl SegmentReader<'_> {
     /// A private copy of a part of the segment. Published bytes that are a hole of the file hold no record: a
     /// huge empty file must not cost the time of reading it.
     fn copy(&self, origin: u64, wanted: usize, published: usize, report: &mut Report) -> Option<Vec<u8>> {
-        let exists = || self.source.length().is_ok_and(|end| end > origin);
+        let exists = || self.source.length().is_ok_and(|end| end >= origin.saturating_add(size(wanted)));
         if self.source.is_hole(origin, published) && self.is_blank(origin) && exists() {
             let detail = || format!("no record in {published} bytes that are a hole");
             report.fault(origin, Rule::RecordCheck, detail);
             return Some(Vec::new());
         }
-        let copy = or_fault(self.source.up_to(origin, wanted), origin, report)?;
-        if copy.len() < wanted {
-            let (slot, found) = (self.slot, copy.len());
-            report.fault(origin, Rule::Unreadable, || {
-                format!("segment {slot}: {found} of {wanted} bytes can be read")
-            });
-        }
-        Some(copy)
+        self.check_reach(origin, wanted, report);
+        or_fault(self.source.up_to(origin, wanted), origin, report)
     }
 
     /// Whether the first bytes are zero. Some file systems take pages for holes that were stored into and not
@@ -408,6 +443,11 @@ fn acknowledged(entry: &SegmentEntry, generation: u32) -> u32 {
 pub(crate) fn present_generation(entry: &SegmentEntry) -> Option<u32> {
     let committed = Committed::unpack(entry.committed.get()).map(|word| word.generation);
     committed.or_else(|| Acknowledged::unpack(entry.acknowledged.get()).map(|word| word.generation))
+}
+
+/// Records of the segment before the generation that stands in it, as far as its entry knows.
+fn records_before(entry: &SegmentEntry) -> u64 {
+    present_generation(entry).and_then(|present| of_generation(entry.base_records, present)).unwrap_or(0)
 }
 
 /// The number in the word of `words` that belongs to `generation`; `None` if its check does not fit.

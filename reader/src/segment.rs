@@ -53,10 +53,10 @@ impl RecordRules {
         crc32c::crc32c_append(head, record.get(24..).unwrap_or_default()) == frame.header.crc.get()
     }
 
-    /// The newest generation of which `copy` holds a whole record. For files whose committed words may be older
-    /// than what they speak of.
+    /// The newest generation of which `copy` holds a whole record; if there is none, the newest of any record. For
+    /// files whose committed words may be older than what they speak of.
     pub(crate) fn newest_generation(&self, copy: &[u8]) -> Option<u32> {
-        let mut newest: Option<u32> = None;
+        let (mut newest_whole, mut newest): (Option<u32>, Option<u32>) = (None, None);
         let mut at = 0;
         while at < copy.len() {
             let Some(frame) = self.frame(copy, at) else {
@@ -64,17 +64,21 @@ impl RecordRules {
                 continue;
             };
             let generation = frame.header.generation.get();
-            if newest.is_none_or(|newest| is_newer(generation, newest)) && self.crc_fits(copy, &frame) {
+            let is_newest = |newest: Option<u32>| newest.is_none_or(|newest| is_newer(generation, newest));
+            if is_newest(newest) {
                 newest = Some(generation);
+            }
+            if is_newest(newest_whole) && self.crc_fits(copy, &frame) {
+                newest_whole = Some(generation);
             }
             at += frame.length();
         }
-        newest
+        newest_whole.or(newest)
     }
 }
 
 /// Whether `one` comes after `other`; generations start again behind the largest.
-fn is_newer(one: u32, other: u32) -> bool {
+pub(crate) fn is_newer(one: u32, other: u32) -> bool {
     one.wrapping_sub(other).cast_signed() > 0
 }
 

@@ -7,6 +7,7 @@ use otlp_mmap_format::{Acknowledged, Committed, FileState, STATE_OFFSET, Segment
 use crate::bytes::size;
 use crate::dictionary::{self, Dictionary, Resolver};
 use crate::header::Pool;
+use crate::losses;
 use crate::model::Record;
 use crate::observer::decode;
 use crate::pool::{Cursor, Mode, damaged_word, of_generation};
@@ -24,6 +25,7 @@ pub(crate) fn verify(inner: &Inner) -> Report {
     let trusted = mode.is_trusted();
     let mut dictionary = Dictionary::new(inner.header.dictionary, trusted);
     state(inner, &mut report);
+    or_fault(losses::counters(inner), inner.header.counters.offset, &mut report);
     let mut resolver = Resolver::new(&inner.source, &mut dictionary, &mut report);
     entries(inner, trusted, &mut resolver);
     let mut in_flight = Unended::default();
@@ -72,6 +74,9 @@ fn records(inner: &Inner, pool: &Pool, mode: Mode, resolver: &mut Resolver<'_>, 
             }
         }
         if let Some(entry) = before {
+            if mode == Mode::Remnants {
+                reader.check_unheeded(&entry, resolver.report);
+            }
             words(&entry, pool.table.entry_offset(slot), mode, &cursor, resolver.report);
         }
     }
@@ -95,12 +100,7 @@ fn words(entry: &SegmentEntry, offset: u64, mode: Mode, cursor: &Cursor, report:
             damaged_word(name, word, offset, Rule::SegmentEntry, report);
         }
     }
-    let Some(Committed { generation, .. }) = committed else {
-        if mode == Mode::Remnants {
-            damaged_word("committed", entry.committed, offset, Rule::Committed, report);
-        }
-        return;
-    };
+    let Some(Committed { generation, .. }) = committed else { return };
     let held = of_generation(entry.base_records, generation).unwrap_or(u64::MAX);
     let overwritten = of_generation(entry.base_overwritten, generation).unwrap_or(0);
     if overwritten > held {

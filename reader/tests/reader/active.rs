@@ -166,3 +166,30 @@ fn later_items_override_earlier_ones() {
     let attributes: Vec<_> = span.attributes.iter().map(|kv| (&*kv.key, kv.value.clone())).collect();
     assert_eq!(attributes, [("a", Value::Int(2)), ("b", Value::Bool(true))]);
 }
+
+#[test]
+fn faults_in_a_span_in_flight_are_at_its_head() {
+    let mut items = long_items();
+    items.extend(item(ItemTag::Name.code(), 1, &[]));
+    let nested = item(ValueType::Bool.code(), 0, &[]);
+    items.extend(attribute("array", ValueType::Array, &nested));
+    items.extend([0; 8]);
+    let mut image = Image::new();
+    let content = image.span_content(1, &items);
+    image.active(&[7, 2, 15, 4], &content);
+    let (_, report) = in_flight(&image);
+    let found: Vec<_> = report.faults.iter().map(|fault| (fault.rule, fault.offset)).collect();
+    let head = Image::block_at(7) as u64;
+    assert_eq!(found, [(Rule::Reference, head), (Rule::ItemPayload, head), (Rule::ItemLength, head)]);
+}
+
+#[test]
+fn a_span_whose_chain_is_broken_is_incomplete() {
+    let mut image = Image::new();
+    let content = image.span_content(1, &long_items());
+    image.active(&[7, 2, 15], &content);
+    image.put(Image::block_at(2) + 8, &U32::new(99));
+    let (spans, report) = in_flight(&image);
+    assert!(spans[0].spilled);
+    assert_eq!(report.faults[0].rule, Rule::ActiveChain);
+}

@@ -3,7 +3,7 @@
 use std::os::unix::fs::FileExt;
 
 use otlp_mmap_format::{Header, SECTIONS_OFFSET, SectionEntry, U16, U32, U64};
-use otlp_mmap_reader::{Error, OverflowPolicy, Recording, Signal};
+use otlp_mmap_reader::{Error, OverflowPolicy, Recording, Rule, Signal};
 
 use crate::support::{FILE_ID, FILE_SIZE, Image};
 
@@ -218,4 +218,22 @@ fn an_unknown_section_is_skipped() {
     image.put(SECTIONS_OFFSET + 10 * 32, &entry);
     image.seal_header();
     image.open();
+}
+
+#[test]
+fn sections_without_entries_have_no_entry_size() {
+    for index in 0..10 {
+        let entry: SectionEntry = Image::new().get(SECTIONS_OFFSET + index * SectionEntry::SIZE);
+        if entry.entry_size.get() == 0 {
+            assert_eq!(names_field(refuse_section(index, "entry_size", &[8])).0, "entry_size");
+        }
+    }
+}
+
+#[test]
+fn counters_behind_the_end_of_a_file_are_a_fault() {
+    let mut image = Image::new();
+    image.bytes.truncate(4096 + 8);
+    let report = image.open().verify().unwrap();
+    assert!(report.faults.iter().any(|fault| (fault.offset, fault.rule) == (4096, Rule::Unreadable)));
 }

@@ -338,3 +338,13 @@ fn numbers_that_otlp_does_not_have_are_unspecified() {
     assert_eq!((span.kind, span.status_code), (0, 0));
     assert_eq!(rules(&snapshot.report), [Rule::ItemPayload, Rule::RecordBody, Rule::RecordBody]);
 }
+
+#[test]
+fn an_item_that_is_no_value_is_empty_in_an_array_and_a_fault() {
+    let elements = [item(ItemTag::Name.code(), 0, b"x"), item(100, 0, b"later version")].concat();
+    let (span, report) = span_of(&attribute("array", ValueType::Array, &elements));
+    assert_eq!(values(&span.attributes), [Value::Array(vec![Value::Empty, Value::Empty])]);
+    assert_eq!(rules(&report), [Rule::ItemPayload]);
+    let (event, report) = event_of(&item(ItemTag::Body.code(), 0, &item(ItemTag::Name.code(), 0, b"x")));
+    assert_eq!((event.body, rules(&report)), (Some(Value::Empty), vec![Rule::ItemPayload]));
+}

@@ -1,6 +1,6 @@
 //! After the machine went down: committed words are older than what stands on the disk.
 
-use otlp_mmap_format::{Committed, Header, RecordType, U64};
+use otlp_mmap_format::{Committed, Header, RecordType, SegmentEntry, U64};
 use otlp_mmap_reader::{Rule, Signal};
 
 use crate::observer::{ids, rules};
@@ -121,4 +121,82 @@ fn overwritten_records_do_not_come_back_with_the_search() {
     image.bytes[at] ^= 64;
     let batch = image.open().observe().poll().unwrap();
     assert_eq!((ids(&batch), rules(&batch.report)), (vec![], vec![Rule::RecordCheck]));
+}
+
+#[test]
+fn damaged_records_alone_in_a_segment_are_faults() {
+    let mut image = of_another_boot();
+    for number in [1, 2] {
+        let at = image.span(0, number, &name("n"));
+        image.bytes[at + 60] ^= 1;
+    }
+    forget_committed(&mut image);
+    let recording = image.open();
+    let batch = recording.observe().poll().unwrap();
+    assert_eq!((ids(&batch), rules(&batch.report)), (vec![], vec![Rule::RecordCrc; 2]));
+    assert_eq!(recording.losses().unwrap().signal(Signal::Spans).recorded, 2);
+}
+
+#[test]
+fn a_segment_that_was_just_recycled_counts_what_it_held() {
+    let mut image = of_another_boot();
+    for number in 1..=4 {
+        image.span(0, number, &name("old"));
+    }
+    image.recycle(Signal::Spans, 0);
+    let at = Image::segment_at(Signal::Spans, 0);
+    image.bytes[at..at + 4096].fill(0);
+    let losses = image.open().losses().unwrap();
+    let spans = losses.signal(Signal::Spans);
+    assert_eq!((spans.recorded, spans.overwritten), (4, 4));
+}
+
+#[test]
+fn records_newer_than_their_table_entry_count_on_top_and_older_ones_are_counted_already() {
+    let mut image = of_another_boot();
+    for number in 1..=4 {
+        image.span(0, number, &name("old"));
+    }
+    let table = Image::table_at(Signal::Spans, 0);
+    let old_entry: SegmentEntry = image.get(table);
+    image.recycle(Signal::Spans, 0);
+    let recorded = |image: &Image| image.open().losses().unwrap().signal(Signal::Spans).recorded;
+    assert_eq!(recorded(&image), 4, "the entry speaks of a generation that has no record yet");
+    image.span(0, 9, &name("new"));
+    assert_eq!(recorded(&image), 5);
+    image.put(table, &old_entry);
+    assert_eq!(recorded(&image), 1, "the old entry knows of none before its own");
+}
+
+#[test]
+fn a_used_segment_behind_the_end_of_a_cut_file_is_unreadable() {
+    for closed in [false, true] {
+        let mut image = of_another_boot();
+        image.span(1, 1, &name("n"));
+        if closed {
+            image.close(5);
+        }
+        let at = Image::segment_at(Signal::Spans, 1);
+        for cut in [at, at + 8, at + 4095] {
+            let mut cut_image = image.clone();
+            cut_image.bytes.truncate(cut);
+            let report = cut_image.open().verify().unwrap();
+            let found = report.faults.iter().find(|fault| fault.rule == Rule::Unreadable).expect("a fault");
+            assert_eq!(found.offset, at as u64, "{cut} {closed}");
+        }
+    }
+}
+
+#[test]
+fn verify_checks_committed_words_that_nobody_reads_by() {
+    let mut image = of_another_boot();
+    image.span(0, 1, &name("n"));
+    let at = Image::table_at(Signal::Spans, 0);
+    for (word, rule) in [
+        (Committed { generation: 1, bytes: 4104 }, Rule::Committed),
+        (Committed { generation: 0, bytes: 8 }, Rule::SegmentEntry),
+    ] {
+        image.put(at, &U64::new(word.pack()));
+        assert_eq!(rules(&image.open().verify().unwrap()), [rule]);
+    }
 }

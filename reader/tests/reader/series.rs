@@ -302,3 +302,54 @@ fn the_latest_exemplars_are_attached_oldest_first() {
     assert_eq!(times, (20 - MAX_EXEMPLARS as u64..20).collect::<Vec<_>>());
     assert_eq!(snapshot.measurements.len(), 21);
 }
+
+/// A stream with one histogram series of so many buckets.
+fn histogram_of(image: &mut Image, boundaries: &[f64], buckets: u32) {
+    let bytes: Vec<u8> = boundaries.iter().flat_map(|boundary| boundary.to_le_bytes()).collect();
+    let body = MetricStreamBody {
+        scope_ref: U32::ZERO,
+        aggregation: U32::new(3),
+        temporality: U32::new(2),
+        is_monotonic: U32::ZERO,
+        max_buckets: U32::ZERO,
+        max_scale: 0.into(),
+    };
+    let stream = image.stream(body, &item(ItemTag::Boundaries.code(), 0, &bytes));
+    image.series(SeriesKind::Histogram, stream, 0, buckets, &[]);
+}
+
+#[test]
+fn boundaries_that_are_no_boundaries_are_not_handed_on() {
+    for boundaries in [[2.0, 1.0], [1.0, f64::NAN], [1.0, f64::INFINITY], [1.0, 1.0]] {
+        let mut image = Image::new();
+        histogram_of(&mut image, &boundaries, 3);
+        let (found, report) = series(&image);
+        assert!(found.is_empty(), "{boundaries:?}");
+        assert_eq!(rules(&report), [Rule::ItemPayload, Rule::SeriesState], "{boundaries:?}");
+    }
+    let mut image = Image::new();
+    histogram_of(&mut image, &[1.0, 2.0], 3);
+    assert_eq!(series(&image).0.len(), 1);
+}
+
+#[test]
+fn an_aggregation_of_a_later_version_is_left_out_without_a_fault() {
+    let mut image = Image::new();
+    let stream = stream(&mut image, 5);
+    image.series(SeriesKind::Sum, stream, 0, 0, sum(1, 0.0, VALUE_INT).as_bytes());
+    let body = MeasurementBody {
+        trace_id: TRACE,
+        span_id: [1; 8],
+        stream_ref: U32::new(stream),
+        attributes_ref: U32::ZERO,
+        value_bits: U64::ZERO,
+        flags: U32::ZERO,
+        reserved: U32::ZERO,
+    };
+    image.measurement(0, 8, body);
+    let snapshot = image.open().snapshot().unwrap();
+    assert_eq!((snapshot.series.len(), snapshot.measurements.len()), (0, 0));
+    assert!(snapshot.report.is_clean(), "{:?}", snapshot.report);
+    let report = image.open().verify().unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
