@@ -1,4 +1,5 @@
 //! Crash tests of the recorder: `otlp-mmap-torture` runs them whole, `tests/` runs samples of them.
 
+pub mod kills;
 pub mod step;
 pub mod table;

@@ -1,8 +1,8 @@
 //! `otlp-mmap-torture`: runs the crash tests whole and prints their figures in one table.
 
 use clap::{Parser, Subcommand};
-use otlp_mmap_torture::step;
 use otlp_mmap_torture::table::{Line, Table};
+use otlp_mmap_torture::{kills, step};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,6 +19,8 @@ struct Args {
 enum Command {
     /// Everything.
     All,
+    /// Kills recording processes at random moments, and compares their files with what had returned.
+    Kills(kills::Options),
     /// Steps a writer through its calls, and reads its file after each instruction.
     Step {
         /// Only scenarios whose name contains this.
@@ -44,7 +46,11 @@ enum Command {
 fn main() -> ExitCode {
     let mut table = Table::default();
     match Args::parse().command {
-        Command::All => run_steps(&mut table, &step::Options::default()),
+        Command::All => {
+            run_kills(&mut table, &kills::Options::default());
+            run_steps(&mut table, &step::Options::default());
+        }
+        Command::Kills(options) => run_kills(&mut table, &options),
         Command::Step { only, one_in, seed } => run_steps(&mut table, &step::Options { one_in, seed, only }),
         Command::Play { scenario, place } => {
             step::play(&scenario, &place);
@@ -53,6 +59,17 @@ fn main() -> ExitCode {
     }
     println!("{table}");
     if table.violations() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run_kills(table: &mut Table, options: &kills::Options) {
+    if let Err(error) = kills::run(options, table) {
+        table.push(Line {
+            what: "random kills".to_owned(),
+            count: "none".to_owned(),
+            violations: 1,
+            notes: error.to_string(),
+        });
+    }
 }
 
 fn run_steps(table: &mut Table, options: &step::Options) {

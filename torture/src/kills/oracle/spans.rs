@@ -1,0 +1,75 @@
+//! Spans in flight: those that had started and not ended, with all that had been added to them.
+
+use super::Case;
+use crate::kills::content::thread_of;
+use crate::kills::ledger::{Call, Count};
+use otlp_mmap_reader::{Counter, Report, Signal, model};
+use std::collections::HashSet;
+
+impl Case<'_> {
+    /// Compares the list of spans in flight; gives how many there are.
+    pub(super) fn check_spans_in_flight(&mut self) -> u64 {
+        let mut report = Report::default();
+        let spans = match self.recording.spans_in_flight(&mut report) {
+            Ok(spans) => spans,
+            Err(error) => {
+                self.breaches.push(error.to_string());
+                return 0;
+            }
+        };
+        self.check(report.is_clean(), || format!("spans in flight: {:?}", report.faults));
+        let mut listed = HashSet::new();
+        for span in &spans {
+            match self.check_span_in_flight(span) {
+                Ok(made) => {
+                    let is_new = listed.insert(made);
+                    self.check(is_new, || format!("span {made:?} is in flight twice"));
+                }
+                Err(breach) => self.breaches.push(format!("span in flight: {breach}")),
+            }
+        }
+        let must = self.slots.clone().flat_map(|slot| {
+            // The oldest may be ending.
+            let ended = self.count(slot, Call::End).most();
+            (ended..self.count(slot, Call::Start).returned).map(move |number| (slot, number))
+        });
+        let missing: Vec<_> = must.filter(|made| !listed.contains(made)).collect();
+        let spilled = self.losses.signal(Signal::Spans).counter(Counter::Spilled);
+        self.check(missing.len() as u64 <= spilled, || {
+            format!("not listed as in flight: {missing:?}, {spilled} are spilled")
+        });
+        let is_small = self.round.active_blocks < 100;
+        self.check(is_small || spilled == 0, || format!("{spilled} spans are spilled"));
+        spans.len() as u64
+    }
+
+    fn check_span_in_flight(&self, span: &model::Span) -> Result<(usize, u64), String> {
+        let slot = thread_of(&span.attributes).filter(|slot| self.slots.contains(slot));
+        let slot = slot.ok_or_else(|| format!("{:?}", span.attributes))?;
+        let number = span.start_time_unix_nano.wrapping_sub(1);
+        let (started, ended) = (self.count(slot, Call::Start), self.count(slot, Call::End));
+        if !(ended.returned..started.most()).contains(&number) {
+            return Err(format!("thread {slot} number {number}: {ended:?} ended, {started:?} started"));
+        }
+        // What a spilled span was given later is in the process's memory.
+        let updates = self.ledger.slot(slot).updates(number);
+        let least = if span.spilled { 0 } else { updates.returned };
+        check_updates(self, span, least, updates)
+    }
+}
+
+fn check_updates(
+    case: &Case<'_>,
+    span: &model::Span,
+    least: u64,
+    updates: Count,
+) -> Result<(usize, u64), String> {
+    let mut checked = Err(String::new());
+    for updates in least..=updates.most() {
+        checked = case.content.check_span(span, updates);
+        if checked.is_ok() {
+            break;
+        }
+    }
+    checked.map_err(|breach| format!("{updates:?}: {breach}"))
+}
