@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use otlp_mmap::filter::{Filter, FilterError};
 use otlp_mmap::record::OwnedRecord;
 use otlp_mmap_reader::model::{Event, Record, Value};
+use otlp_mmap_torture::model::given::{attribute, text};
 
-use crate::given::{attribute, text};
 use crate::memory::MemoryFile;
 use crate::sample::sample;
 

@@ -10,7 +10,6 @@
 
 pub mod damage;
 pub mod filter;
-pub mod given;
 pub mod image;
 pub mod memory;
 pub mod open;

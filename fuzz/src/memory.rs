@@ -1,15 +1,14 @@
-//! Files in memory: a memfd for bytes that are read as a recording, a path on a tmpfs for the writer.
+//! Files in memory: a memfd for bytes that are read as a recording.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use otlp_mmap_format::{PAGE_SIZE, WRITER_LOCK_BYTE};
 use otlp_mmap_reader::{Error, Recording};
+use otlp_mmap_torture::model::file::path_of;
 
 /// A file that no directory has.
 #[derive(Debug)]
@@ -69,19 +68,4 @@ impl Default for MemoryFile {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// A path by which a file can be opened again, whether it still has a name or not.
-pub fn path_of(file: &File) -> PathBuf {
-    use std::os::fd::AsRawFd;
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
-}
-
-/// A path for a new file, in memory where there is a tmpfs.
-pub fn fresh_path() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let memory = Path::new("/dev/shm");
-    let directory = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    directory.join(format!("otlp-mmap-fuzz.{}.{number}.otlpmm", std::process::id()))
 }

@@ -1,40 +1,7 @@
-//! Calls of the writer against a plain model of what they record.
-//!
-//! A [`Program`] is what the fuzzer chooses: settings with everything small, so that pools are overwritten, values do
-//! not fit and spans spill, then calls, good and bad. [`machine`] makes each call on a writer and notes in plain
-//! vectors what must come of it; [`check`] reads the file and compares, while the writer lives and after it closed.
+//! Calls of the writer against the plain model of what they record, `otlp_mmap_torture::model`. The property tests of
+//! that crate run it too.
 
-mod check;
-mod input;
-mod machine;
-mod metrics;
-mod room;
-mod spans;
-mod values;
-
-pub use self::input::Program;
-use self::machine::Machine;
-
-/// Most operations that are made.
-const MAX_OPERATIONS: usize = 600;
-/// Most checks in between.
-const MAX_CHECKS: usize = 4;
-
-/// Makes the calls and compares what is read with what was recorded.
-pub fn run(program: &Program) {
-    let mut machine = Machine::new(&program.settings);
-    let mut checks = 0;
-    for operation in program.operations.iter().take(MAX_OPERATIONS) {
-        let is_check = machine.apply(operation);
-        if is_check && checks < MAX_CHECKS {
-            checks += 1;
-            machine.check();
-        }
-    }
-    machine.check();
-    machine.close();
-    machine.check();
-}
+pub use otlp_mmap_torture::model::{Program, run};
 
 #[cfg(test)]
 mod tests {

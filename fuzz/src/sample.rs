@@ -10,14 +10,14 @@ use std::sync::OnceLock;
 use otlp_mmap_format::{FileState, STATE_OFFSET, U64};
 use otlp_mmap_reader::model::{KeyValue, Record, Value};
 use otlp_mmap_reader::{Observer, Recording};
+use otlp_mmap_torture::model::file::{directory, path_of};
+use otlp_mmap_torture::model::given::{Given, GivenBody, attribute, text};
 use otlp_mmap_writer::{
     Aggregation, Config, Event, Link, MetricRef, MetricStream, Number, ScopeRef, SpanContext, SpanEvent,
     SpanKind, SpanStart, StatusCode, StringRef, Temporality, Text, Writer,
 };
 
-use crate::given::{Given, GivenBody, attribute, text};
 use crate::image::{self, compact};
-use crate::memory::{fresh_path, path_of};
 
 /// Enough to overwrite, and no more: each record is read several times for each input.
 const EVENTS: u64 = 40;
@@ -75,7 +75,8 @@ struct Maker {
 
 impl Maker {
     fn new() -> Self {
-        let path = fresh_path();
+        let directory = directory();
+        let path = directory.path().join("sample.otlpmm");
         let mut config = Config::new(&path);
         (config.segment_size, config.active_blocks) = (4096, 16);
         (config.span_segments, config.event_segments, config.measurement_segments) = (3, 2, 2);
@@ -83,7 +84,7 @@ impl Maker {
         config.cardinality_limit = 3;
         let writer = Writer::create(config).expect("a recording");
         let file = File::open(&path).expect("the recording");
-        std::fs::remove_file(&path).expect("its name");
+        drop(directory);
         let attributes = every_type();
         let resource = writer.create_resource(&Given(&attributes), Some("https://schema")).expect("room");
         let scope = writer

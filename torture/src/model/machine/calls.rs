@@ -8,13 +8,13 @@ use otlp_mmap_writer::{
 };
 
 use super::{GivenMeasurement, Machine, NameGiven};
-use crate::given::{Given, GivenBody};
-use crate::operations::input::{Attributes, Context, Event, Measured, Name, Policy, SeriesAttributes, Start};
-use crate::operations::room::{Content, EVENT_ITEMS, Fit, SPAN, SPAN_ITEMS, SPAN_NAME};
-use crate::operations::spans::{GivenEvent, GivenSpan, NOWHERE, empty_span};
-use crate::operations::values::{
+use crate::model::given::{Given, GivenBody};
+use crate::model::input::{Attributes, Context, Event, Measured, Name, Policy, SeriesAttributes, Start};
+use crate::model::room::{Content, Fit};
+use crate::model::spans::{GivenEvent, GivenSpan, NOWHERE, empty_span};
+use crate::model::values::{
     Generated, GeneratedText, are_too_deep, attributes, fold, fold_value, is_too_deep, series_attributes,
-    size_of_all, size_of_item, size_of_value,
+    size_of_item,
 };
 
 /// Spans.
@@ -43,7 +43,12 @@ impl Machine {
             if by_ids { self.writer.record_span_start(&call) } else { self.writer.start_span(&call) };
         let mut content = Content::new();
         let texts = size_of_text(name.inline()) + size_of_text(trace_state.len());
-        content.grow(texts + size_of_all(&given), SPAN_ITEMS, are_too_deep(&given), self.is_exact());
+        content.grow(
+            texts + self.dictionary.size_of_all(&given),
+            self.room.span_items(),
+            are_too_deep(&given),
+            self.is_exact(),
+        );
         span.attributes = given;
         let names = vec![Arc::clone(&span.name)];
         if let Some(handle) = self.settle(Signal::Spans, result, refusal, None) {
@@ -85,7 +90,12 @@ impl Machine {
         let exact = self.is_exact();
         if self.settle(Signal::Spans, result, bad_key(&given), None).is_some() {
             let live = &mut self.live[chosen];
-            live.content.grow(size_of_all(&given), SPAN_ITEMS, are_too_deep(&given), exact);
+            live.content.grow(
+                self.dictionary.size_of_all(&given),
+                self.room.span_items(),
+                are_too_deep(&given),
+                exact,
+            );
             live.span.attributes.extend(given);
         }
     }
@@ -106,8 +116,8 @@ impl Machine {
         if self.settle(Signal::Spans, result, unknown.or(bad_key(&given)), None).is_some() {
             let body = otlp_mmap_format::SpanEventBody::SIZE + name.inline().next_multiple_of(8);
             let live = &mut self.live[chosen];
-            let size = size_of_item(body + size_of_all(&given));
-            live.content.grow(size, SPAN_ITEMS, are_too_deep(&given), exact);
+            let size = size_of_item(body + self.dictionary.size_of_all(&given));
+            live.content.grow(size, self.room.span_items(), are_too_deep(&given), exact);
             live.span.events.push(SpanEvent {
                 time_unix_nano: time,
                 name: name.text(),
@@ -140,8 +150,8 @@ impl Machine {
         if self.settle(Signal::Spans, result, bad_key(&given), None).is_some() {
             let body = otlp_mmap_format::LinkBody::SIZE + trace_state.len().next_multiple_of(8);
             let live = &mut self.live[chosen];
-            let size = size_of_item(body + size_of_all(&given));
-            live.content.grow(size, SPAN_ITEMS, are_too_deep(&given), exact);
+            let size = size_of_item(body + self.dictionary.size_of_all(&given));
+            live.content.grow(size, self.room.span_items(), are_too_deep(&given), exact);
             live.span.links.push(SpanLink {
                 trace_id: context.trace_id,
                 span_id: context.span_id,
@@ -162,7 +172,7 @@ impl Machine {
         if self.settle(Signal::Spans, result, None, None).is_some() {
             let live = &mut self.live[chosen];
             let size = size_of_item(otlp_mmap_format::StatusBody::SIZE + message.len());
-            live.content.grow(size, SPAN, false, exact);
+            live.content.grow(size, self.room.span(), false, exact);
             live.statuses.push((code as u32, Arc::clone(&message)));
             (live.span.status_code, live.span.status_message) = (code as u32, message);
         }
@@ -175,7 +185,7 @@ impl Machine {
         let exact = self.is_exact();
         if self.settle(Signal::Spans, result, None, None).is_some() {
             let live = &mut self.live[chosen];
-            live.content.grow(size_of_item(name.len()), SPAN_NAME, false, exact);
+            live.content.grow(size_of_item(name.len()), self.room.span_name(), false, exact);
             live.names.push(Arc::clone(&name));
             live.span.name = name;
         }
@@ -187,7 +197,7 @@ impl Machine {
         if self.settle(Signal::Spans, result, None, None).is_some() {
             let GivenSpan { span, content, .. } = &mut self.live[chosen];
             if attributes | events | links != 0 {
-                content.count();
+                content.count(self.room);
             }
             span.dropped_attributes_count += attributes;
             span.dropped_events_count += events;
@@ -217,6 +227,7 @@ impl Machine {
         self.ended.push(handle);
         if ended.is_some() {
             live.span.end_time_unix_nano = Some(time);
+            self.published.push(Signal::Spans, u64::from_be_bytes(span_id));
             self.spans.push(live);
         }
     }
@@ -271,6 +282,7 @@ impl Machine {
         let refusal = refusal.or(unknown.flatten()).or(bad_key(&given.attributes)).or(zero).or(bad_severity);
         let fit = self.fit_of_event(name.as_ref().map_or(0, NameGiven::inline), &given, body.as_ref());
         if self.settle(Signal::Events, result, refusal, self.full()).is_some() {
+            self.published.push(Signal::Events, observed);
             self.events.push(GivenEvent { fit, event: given, body });
         }
     }
@@ -278,12 +290,12 @@ impl Machine {
     /// Whether an event fits, of whose name so many bytes stand inline.
     fn fit_of_event(&self, name: usize, event: &model::Event, body: Option<&model::Value>) -> Fit {
         let texts = size_of_text(name) + size_of_text(event.severity_text.len());
-        let body_size = body.map_or(0, |body| size_of_item(size_of_value(body)));
-        let size = texts + body_size + size_of_all(&event.attributes);
+        let body_size = body.map_or(0, |body| size_of_item(self.dictionary.size_of_value(body)));
+        let size = texts + body_size + self.dictionary.size_of_all(&event.attributes);
         let deep = are_too_deep(&event.attributes) || body.is_some_and(|body| is_too_deep(body, 1));
         match self.is_exact() {
             false => Fit::Unknown,
-            true if size > EVENT_ITEMS || deep => Fit::Cut,
+            true if size > self.room.event_items() || deep => Fit::Cut,
             true => Fit::Whole,
         }
     }
@@ -308,8 +320,10 @@ impl Machine {
             self.settle(Signal::Measurements, result, Some(Counter::Invalid), None);
             return;
         }
-        let place = self.metrics.find(stream, &given);
-        let filtered = if place.1.is_none() { fold(&given) } else { Vec::new() };
+        let place = self.metrics.find(&mut self.dictionary, stream, &given);
+        let mut filtered = if place.1.is_none() { fold(&given) } else { Vec::new() };
+        let own = &self.metrics.series(place).attributes;
+        filtered.retain(|one| !own.contains(one));
         let raw = context.is_none_or(|context| context.flags & 1 == 0);
         self.measured(result, GivenMeasurement { place, time, value, context, filtered, raw }, lost);
     }
@@ -319,7 +333,7 @@ impl Machine {
         let stream = usize::from(stream) % self.metrics.streams.len();
         let result = self.writer.bind(self.metrics.streams[stream].metric, &Given(&given));
         if let Some(series) = self.settle(Signal::Measurements, result, None, None) {
-            let place = self.metrics.find(stream, &given);
+            let place = self.metrics.find(&mut self.dictionary, stream, &given);
             self.bound.push((series, place));
         }
     }
@@ -349,6 +363,7 @@ impl Machine {
         assert!(lost == 0 || self.policy != Policy::Overwrite, "an exemplar is lost");
         self.refused[2][Counter::ExemplarLost as usize] += lost;
         if lost == 0 {
+            self.published.push(Signal::Measurements, time);
             self.measurements.push(given);
         }
     }
@@ -360,7 +375,7 @@ impl Machine {
     /// Has the exporter take and acknowledge what there is.
     pub(super) fn deliver(&mut self) {
         let Some((exporter, watcher)) = &mut self.exporter else { return };
-        for progress in watcher.poll().progress {
+        for progress in watcher.poll(&self.published).progress {
             let done = exporter.acknowledge(
                 progress.signal,
                 progress.segment,

@@ -1,20 +1,20 @@
 //! Reads the file of a [`Machine`] and compares it with the model.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use otlp_mmap_reader::model::{self, KeyValue, Measurement, Series, Span};
+use otlp_mmap_reader::model::{self, Measurement, Series, Span};
 use otlp_mmap_reader::{Counter, Losses, MAX_EXEMPLARS, Recording, Signal, Snapshot};
 
+use super::file::path_of;
 use super::input::Policy;
 use super::machine::{GivenMeasurement, Machine};
 use super::metrics::{aggregation_read, same};
 use super::room::Fit;
-use crate::memory::path_of;
 
 impl Machine {
-    /// Compares everything that is read with everything that was given.
-    pub(super) fn check(&mut self) {
+    /// Compares everything that is read with everything that was given; gives the losses that were read.
+    pub(super) fn check(&mut self) -> Losses {
         let recording = Recording::open(path_of(&self.file)).expect("a whole header");
         let snapshot = recording.snapshot().expect("snapshot has no errors");
         assert_eq!(snapshot.report.faults, []);
@@ -29,6 +29,7 @@ impl Machine {
         self.check_counters(&snapshot.losses);
         self.check_present(&snapshot);
         self.check_fill(&recording);
+        snapshot.losses
     }
 
     fn check_spans(&self, found: &[Span]) {
@@ -88,10 +89,7 @@ impl Machine {
         assert!(same(found.value, given.value), "{:?}, given {:?}", found.value, given.value);
         let ids = given.context.map_or(([0; 16], [0; 8]), |context| (context.trace_id, context.span_id));
         assert_eq!((found.trace_id, found.span_id, found.raw), (ids.0, ids.1, given.raw));
-        // What the series has already may be repeated.
-        let own = |one: &&KeyValue| !series.attributes.contains(one);
-        let filtered: Vec<_> = found.filtered_attributes.iter().filter(own).collect();
-        assert_eq!(filtered, given.filtered.iter().filter(own).collect::<Vec<_>>());
+        assert_eq!(found.filtered_attributes, given.filtered);
     }
 
     fn check_series(&self, snapshot: &Snapshot) {
@@ -157,30 +155,24 @@ impl Machine {
 
     /// What is not there was overwritten, was counted, and was the oldest.
     fn check_present(&mut self, snapshot: &Snapshot) {
-        let given: [Vec<u64>; 3] = [
-            self.spans.iter().map(|span| u64::from_be_bytes(span.span.span_id)).collect(),
-            self.events.iter().map(|event| event.event.observed_time_unix_nano).collect(),
-            self.measurements.iter().map(|measurement| measurement.time).collect(),
-        ];
         let mut present: [Vec<u64>; 3] = [
             snapshot.spans.iter().map(|span| u64::from_be_bytes(span.span_id)).collect(),
             snapshot.events.iter().map(|event| event.observed_time_unix_nano).collect(),
             snapshot.measurements.iter().map(|measurement| measurement.time_unix_nano).collect(),
         ];
-        self.watcher.poll();
+        self.watcher.poll(&self.published);
         for (number, (signal, _)) in Signal::ALL.iter().enumerate() {
-            let (given, present) = (&given[number], &mut present[number]);
+            let (given, present) = (self.published.ids(*signal), &mut present[number]);
             let losses = snapshot.losses.signal(*signal);
             assert_eq!(losses.recorded, given.len() as u64, "recorded {signal:?}");
-            let delivered = self.exporter.as_ref().map(|(_, watcher)| &watcher.seen[number]);
-            let known = |id: &&u64| present.contains(id) || delivered.is_some_and(|all| all.contains(id));
-            let gone = given.len() - given.iter().filter(known).count();
-            assert_eq!(losses.overwritten, gone as u64, "overwritten {signal:?}");
+            let delivered = self.exporter.iter().flat_map(|(_, watcher)| &watcher.seen[number]);
+            let known: HashSet<u64> = delivered.chain(&*present).copied().collect();
+            assert_eq!(losses.overwritten, (given.len() - known.len()) as u64, "overwritten {signal:?}");
             let (seen, missed) = (self.watcher.seen[number].len() as u64, self.watcher.missed[number]);
             assert_eq!(seen + missed, losses.recorded, "seen and missed {signal:?}");
             match self.policy {
                 Policy::Overwrite => {
-                    present.sort_by_key(|id| given.iter().position(|given| given == id));
+                    self.published.sort(*signal, present);
                     assert!(given.ends_with(present), "not the newest {signal:?}: {present:?} of {given:?}");
                     assert_eq!(given.is_empty(), present.is_empty());
                 }
@@ -192,6 +184,9 @@ impl Machine {
     fn check_fill(&self, recording: &Recording) {
         let fill = recording.fill().expect("everything can be read");
         assert_eq!(fill.cells.used, self.metrics.used);
+        if let Some(used) = self.dictionary.used() {
+            assert_eq!(fill.dictionary.used, used);
+        }
         if self.live.is_empty() {
             assert_eq!(fill.active_blocks.used, 0);
         }

@@ -4,6 +4,7 @@ use otlp_mmap_format::{CellsHeader, SeriesKind, series_size};
 use otlp_mmap_reader::model::{self, Buckets, KeyValue, Number, Point};
 use otlp_mmap_writer::{Aggregation, MetricRef, Temporality};
 
+use super::dictionary::Dictionary;
 use super::values::{canonical, overflow_attribute};
 
 /// Size of the metric cells.
@@ -75,6 +76,8 @@ pub(super) struct Metrics {
     pub(super) used: u64,
     reserved: u64,
     most_series: usize,
+    /// The attributes of overflow series, once they are needed: none if the dictionary had no room for them.
+    overflow: Option<Vec<KeyValue>>,
     pub(super) streams: Vec<Stream>,
 }
 
@@ -99,7 +102,7 @@ pub(super) type Place = (usize, Option<usize>);
 impl Metrics {
     pub(super) fn new(cardinality_limit: u32) -> Self {
         let most_series = usize::try_from(cardinality_limit).expect("small") - 1;
-        Self { used: CellsHeader::SIZE as u64, reserved: 0, most_series, streams: Vec::new() }
+        Self { used: CellsHeader::SIZE as u64, reserved: 0, most_series, overflow: None, streams: Vec::new() }
     }
 
     /// Whether a new stream's overflow series has room.
@@ -113,15 +116,19 @@ impl Metrics {
     }
 
     /// The series of a stream with these attributes, created if it is new.
-    pub(super) fn find(&mut self, stream: usize, given: &[KeyValue]) -> Place {
+    pub(super) fn find(&mut self, dictionary: &mut Dictionary, stream: usize, given: &[KeyValue]) -> Place {
         let attributes = canonical(given);
         let room = self.has_room(self.streams[stream].kind);
         let one = &mut self.streams[stream];
         if let Some(found) = one.series.iter().position(|series| series.attributes == attributes) {
             return (stream, Some(found));
         }
-        let overflow = vec![overflow_attribute()];
-        if attributes != overflow && one.series.len() < self.most_series && room {
+        let overflow = self.overflow.get_or_insert_with(|| {
+            let wanted = vec![overflow_attribute()];
+            if takes_set(dictionary, &wanted) { wanted } else { Vec::new() }
+        });
+        let is_below_limit = attributes != *overflow && one.series.len() < self.most_series && room;
+        if is_below_limit && takes_set(dictionary, &attributes) {
             self.used += size(one.kind);
             one.series.push(Series { attributes, measured: Vec::new() });
             return (stream, Some(one.series.len() - 1));
@@ -129,7 +136,7 @@ impl Metrics {
         if one.overflow.is_none() {
             self.used += size(one.kind);
             self.reserved -= size(one.kind);
-            one.overflow = Some(Series { attributes: overflow, measured: Vec::new() });
+            one.overflow = Some(Series { attributes: overflow.clone(), measured: Vec::new() });
         }
         (stream, None)
     }
@@ -155,6 +162,12 @@ impl Metrics {
             _ => finite,
         }
     }
+}
+
+/// Whether the dictionary has room for an attribute set; the empty one is none.
+fn takes_set(dictionary: &mut Dictionary, attributes: &[KeyValue]) -> bool {
+    let size = dictionary.size_of_all(attributes);
+    attributes.is_empty() || dictionary.takes(format!("set {attributes:?}"), size)
 }
 
 impl Series {

@@ -1,12 +1,12 @@
-//! Values the fuzzer chooses, what a reader makes of them, the bytes they take, and what may be left when they are
+//! Values that programs are made of, what a reader makes of them, the bytes they take, and what may be left when they are
 //! cut.
 
 use arbitrary::Arbitrary;
 use otlp_mmap_format::{ItemHeader, MAX_VALUE_DEPTH, align8};
 use otlp_mmap_reader::model::{KeyValue, Value};
 
+use super::given::{attribute, text};
 use super::input::{Attributes, SeriesAttributes};
-use crate::given::{attribute, text};
 
 /// A value in few bytes of input, however large.
 #[derive(Arbitrary, Clone, Debug)]
@@ -73,7 +73,8 @@ impl Generated {
     }
 }
 
-fn word(number: u8) -> String {
+/// One of the 20 keys.
+pub(super) fn word(number: u8) -> String {
     format!("key {}", number % 20)
 }
 
@@ -125,24 +126,6 @@ pub(super) fn fold_value(given: &Value) -> Value {
         Value::Map(entries) => Value::Map(fold(entries)),
         other => other.clone(),
     }
-}
-
-/// Bytes that items of these attributes take, with keys by reference.
-pub(super) fn size_of_all(given: &[KeyValue]) -> usize {
-    given.iter().map(|one| size_of_value(&one.value)).sum()
-}
-
-/// Bytes that the item of a value takes.
-pub(super) fn size_of_value(value: &Value) -> usize {
-    size_of_item(match value {
-        Value::Empty => 0,
-        Value::Bool(_) => 1,
-        Value::Int(_) | Value::Double(_) => 8,
-        Value::String(text) => text.len(),
-        Value::Bytes(bytes) => bytes.len(),
-        Value::Array(elements) => elements.iter().map(size_of_value).sum(),
-        Value::Map(entries) => size_of_all(entries),
-    })
 }
 
 /// Bytes that an item with this payload takes.

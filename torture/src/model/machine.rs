@@ -1,31 +1,28 @@
 //! A writer, and beside it in plain vectors what it was given and what it refused.
 
 mod calls;
+mod define;
 
-use std::collections::HashSet;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use otlp_mmap_reader::model::{self, Number, Record, Text as ModelText};
-use otlp_mmap_reader::{Batch, Exporter, Observer, Recording};
+use otlp_mmap_reader::model::{self, Number, Text as ModelText};
+use otlp_mmap_reader::{Exporter, Recording};
 use otlp_mmap_writer::{
-    Config, Counter, Error, MetricStream, Overflow, ResourceRef, ScopeRef, SeriesRef, Signal, SpanContext,
-    SpanRef, StringRef, Text, Writer,
+    Config, Counter, Error, Overflow, ScopeRef, SeriesRef, Signal, SpanContext, SpanRef, StringRef, Text,
+    Writer,
 };
 
-use super::input::{Name, Operation, Policy, SeriesAttributes, Settings};
-use super::metrics::{KINDS, Metrics, Place, aggregation};
-use super::room::SEGMENT;
+use super::dictionary::{DICTIONARY, Dictionary};
+use super::file::{directory, path_of};
+use super::input::{Name, Operation, Policy, Settings};
+use super::metrics::{CELLS, KINDS, Metrics, Place};
+use super::room::Room;
 use super::spans::{GivenEvent, GivenSpan};
-use super::values::{GeneratedText, fold, series_attributes};
-use crate::given::Given;
-use crate::memory::{fresh_path, path_of};
-
-/// Longest string that is interned.
-const MAX_INTERNED: usize = 4096;
-const MAX_SCOPES: usize = 5;
-const MAX_STREAMS: usize = 16;
+use super::values::GeneratedText;
+use super::watcher::{Published, Watcher};
 
 /// A writer and its model.
 pub(super) struct Machine {
@@ -33,12 +30,13 @@ pub(super) struct Machine {
     pub(super) file: File,
     pub(super) policy: Policy,
     stream_measurements: bool,
+    room: Room,
+    pub(super) dictionary: Dictionary,
     /// Calls that were refused, by signal and counter.
     pub(super) refused: [[u64; 16]; 3],
     closed: bool,
     /// Ids and times, so that each is of one thing alone.
     next: u64,
-    resource: ResourceRef,
     strings: Vec<(StringRef, String)>,
     pub(super) scopes: Vec<(ScopeRef, Arc<model::Scope>)>,
     pub(super) live: Vec<GivenSpan>,
@@ -46,6 +44,7 @@ pub(super) struct Machine {
     pub(super) spans: Vec<GivenSpan>,
     pub(super) events: Vec<GivenEvent>,
     pub(super) measurements: Vec<GivenMeasurement>,
+    pub(super) published: Published,
     pub(super) metrics: Metrics,
     bound: Vec<(SeriesRef, Place)>,
     pub(super) watcher: Watcher,
@@ -58,74 +57,35 @@ pub(super) struct GivenMeasurement {
     pub(super) time: u64,
     pub(super) value: Number,
     pub(super) context: Option<SpanContext>,
-    /// Attributes of the measurement that an overflow series does not have.
+    /// Attributes of the measurement that its series does not have.
     pub(super) filtered: Vec<model::KeyValue>,
     pub(super) raw: bool,
 }
 
-/// An observer from the start, and what it saw: ids by signal.
-pub(super) struct Watcher {
-    observer: Observer,
-    pub(super) seen: [HashSet<u64>; 3],
-    pub(super) missed: [u64; 3],
-}
-
-/// What a record is known by.
-pub(super) fn id(record: &Record) -> (usize, u64) {
-    match record {
-        Record::Span(span) => (0, u64::from_be_bytes(span.span_id)),
-        Record::Event(event) => (1, event.observed_time_unix_nano),
-        Record::Measurement(measurement) => (2, measurement.time_unix_nano),
-    }
-}
-
-impl Watcher {
-    /// An observer has missed nothing that was gone at its first look: so it looks at once.
-    fn new(observer: Observer) -> Self {
-        let mut watcher = Self { observer, seen: Default::default(), missed: [0; 3] };
-        watcher.poll();
-        watcher
-    }
-
-    /// Looks for what is new; nothing may come twice.
-    pub(super) fn poll(&mut self) -> Batch {
-        let batch = self.observer.poll().expect("poll has no errors");
-        assert_eq!(batch.report.faults, []);
-        for record in &batch.records {
-            let (signal, id) = id(record);
-            assert!(self.seen[signal].insert(id), "seen twice: {record:?}");
-        }
-        for (sum, missed) in self.missed.iter_mut().zip(batch.missed) {
-            *sum += missed;
-        }
-        batch
-    }
-}
-
 impl Machine {
     pub(super) fn new(settings: &Settings) -> Self {
-        let path = fresh_path();
-        let config = config(settings, &path);
-        let metrics = Metrics::new(config.cardinality_limit);
-        let writer = Writer::create(config).expect("a recording");
+        let directory = directory();
+        let path = directory.path().join("model.otlpmm");
+        let writer = Writer::create(config(settings, &path)).expect("a recording");
         let file = File::open(&path).expect("the recording");
         let exporter = settings.exporter.then(|| Exporter::attach(&path).expect("no other exporter"));
-        std::fs::remove_file(&path).expect("its name");
-        let resource = writer.create_resource(&(), None).expect("room");
+        // It is reached by its descriptors alone from here on.
+        drop(directory);
         let recording = Recording::open(path_of(&file)).expect("a whole header");
+        let oldest_first = settings.policy == Policy::Overwrite;
         let exporter = exporter.map(|exporter| {
             let observer = exporter.recording().observe_unacknowledged();
-            (exporter, Watcher::new(observer))
+            (exporter, Watcher::new(observer, oldest_first))
         });
         let mut machine = Self {
-            writer,
             file,
             policy: settings.policy,
             stream_measurements: settings.stream_measurements,
+            room: Room { segment: usize::try_from(settings.segment_size).expect("small") },
+            dictionary: Dictionary::new(&writer, None),
             refused: [[0; 16]; 3],
             closed: false,
             next: 1,
-            resource,
             strings: Vec::new(),
             scopes: Vec::new(),
             live: Vec::new(),
@@ -133,14 +93,20 @@ impl Machine {
             spans: Vec::new(),
             events: Vec::new(),
             measurements: Vec::new(),
-            metrics,
+            published: Published::default(),
+            metrics: Metrics::new(settings.cardinality_limit),
             bound: Vec::new(),
-            watcher: Watcher::new(recording.observe()),
+            watcher: Watcher::new(recording.observe(), oldest_first),
             exporter,
+            writer,
         };
         machine.define_scope(&Vec::new());
         for kind in [1, 3] {
             machine.define_stream(0, kind);
+        }
+        if settings.dictionary_left.is_some() {
+            (1..4).for_each(|number| machine.intern(&GeneratedText::Word(number)));
+            machine.dictionary = Dictionary::new(&machine.writer, settings.dictionary_left);
         }
         machine
     }
@@ -171,7 +137,12 @@ impl Machine {
             }
             Operation::Bind { stream, attributes } => self.bind(*stream, attributes),
             Operation::MeasureBound { bound, value } => self.measure_bound(*bound, *value),
-            Operation::Observe => drop(self.watcher.poll()),
+            Operation::Repeat { times, operations } => {
+                for operation in (0..*times).flat_map(|_| operations) {
+                    self.apply(operation);
+                }
+            }
+            Operation::Observe => drop(self.watcher.poll(&self.published)),
             Operation::Deliver => self.deliver(),
             Operation::Check => return true,
             Operation::Close => self.close(),
@@ -216,10 +187,10 @@ impl Machine {
         }
     }
 
-    /// Whether sizes are known: every key has gone to the dictionary.
+    /// Whether sizes are known: of every key, whether it is in the dictionary.
     fn is_exact(&self) -> bool {
         let inline = |signal| self.writer.counter(signal, Counter::DictionaryFull).expect("this process");
-        Signal::ALL.iter().all(|(signal, _)| inline(*signal) == 0)
+        self.dictionary.is_exact() || Signal::ALL.iter().all(|(signal, _)| inline(*signal) == 0)
     }
 
     fn tick(&mut self) -> u64 {
@@ -228,61 +199,14 @@ impl Machine {
     }
 }
 
-/// Definitions.
+/// What calls refer to.
 impl Machine {
-    fn intern(&mut self, text: &GeneratedText) {
-        let string = text.text();
-        let refusal = (string.len() > MAX_INTERNED).then_some(Counter::Invalid);
-        let result = self.writer.record_string(&string);
-        if let Some(reference) = self.settle(Signal::Events, result, refusal, Some(Counter::DefinitionLost)) {
-            self.strings.push((reference, string));
-        }
-    }
-
-    fn define_scope(&mut self, given: &SeriesAttributes) {
-        if self.scopes.len() >= MAX_SCOPES {
-            return;
-        }
-        let attributes = series_attributes(given);
-        let name = format!("scope {}", self.scopes.len());
-        let result =
-            self.writer.create_instrumentation_scope(self.resource, &name, None, None, &Given(&attributes));
-        if let Some(scope) = self.settle(Signal::Events, result, None, None) {
-            let attributes = fold(&attributes);
-            let model = model::Scope { name: name.into(), attributes, ..model::Scope::default() };
-            self.scopes.push((scope, Arc::new(model)));
-        }
-    }
-
     /// A scope to refer to; one in 256 is unknown.
     fn scope(&self, number: u8) -> (ScopeRef, Arc<model::Scope>, Option<Counter>) {
         let (scope, model) = &self.scopes[usize::from(number) % self.scopes.len()];
         match number {
             u8::MAX => (ScopeRef::from_raw(1), Arc::clone(model), Some(Counter::Invalid)),
             _ => (*scope, Arc::clone(model), None),
-        }
-    }
-
-    fn define_stream(&mut self, scope: u8, kind: usize) {
-        if self.metrics.streams.len() >= MAX_STREAMS {
-            return;
-        }
-        let number = usize::from(scope) % self.scopes.len();
-        let (scope, _, mut refusal) = self.scope(scope);
-        let known = self.metrics.streams.iter().any(|stream| (stream.scope, stream.kind) == (number, kind));
-        if kind == KINDS - 1 {
-            refusal = Some(Counter::Invalid);
-        } else if !known && !self.metrics.has_room(kind) {
-            refusal = refusal.or(Some(Counter::CellsFull));
-        }
-        let name = format!("metric {kind}");
-        let stream = MetricStream { name: &name, description: "", unit: "1", aggregation: aggregation(kind) };
-        let result = self.writer.create_metric_stream(scope, &stream);
-        let metric = self.settle(Signal::Measurements, result, refusal, None);
-        if let Some(metric) = metric
-            && !known
-        {
-            self.metrics.define(metric, number, kind);
         }
     }
 
@@ -332,20 +256,18 @@ impl NameGiven {
     }
 }
 
-fn config(settings: &Settings, path: &std::path::Path) -> Config {
+fn config(settings: &Settings, path: &Path) -> Config {
     let mut config = Config::new(path);
-    let [spans, events, measurements] = settings.segments.map(|count| 2 + u32::from(count) % 3);
-    config.segment_size = u32::try_from(SEGMENT).expect("small");
-    (config.span_segments, config.event_segments) = (spans, events);
-    config.measurement_segments = measurements;
-    config.active_blocks = 16 + u32::from(settings.blocks) % 32;
-    (config.cells_size, config.dictionary_size) = (super::metrics::CELLS, 64 << 10);
+    config.segment_size = settings.segment_size;
+    [config.span_segments, config.event_segments, config.measurement_segments] = settings.segments;
+    config.active_blocks = settings.blocks;
+    (config.cells_size, config.dictionary_size) = (CELLS, DICTIONARY.into());
     config.overflow = match settings.policy {
         Policy::Overwrite => Overflow::OverwriteOldest,
         Policy::Discard => Overflow::DiscardNewest,
         Policy::Block => Overflow::Block { timeout: Duration::ZERO },
     };
-    config.cardinality_limit = 2 + u32::from(settings.cardinality) % 6;
+    config.cardinality_limit = settings.cardinality_limit;
     config.crc = settings.crc;
     config.stream_measurements = settings.stream_measurements;
     config

@@ -1,7 +1,8 @@
-//! What the fuzzer chooses. Numbers that name something are taken modulo what there is.
+//! What a fuzzer or a property test chooses. Numbers that name something are taken modulo what there is.
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 
+use super::dictionary::DEFINITIONS;
 use super::values::{Generated, GeneratedText};
 
 /// Attributes: a number for the key, and a value.
@@ -16,15 +17,48 @@ pub struct Program {
     pub(super) operations: Vec<Operation>,
 }
 
-#[derive(Arbitrary, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) policy: Policy,
-    pub(super) segments: [u8; 3],
-    pub(super) blocks: u8,
-    pub(super) cardinality: u8,
+    pub(super) segment_size: u32,
+    /// Segments for spans, events, measurements.
+    pub(super) segments: [u32; 3],
+    pub(super) blocks: u32,
+    pub(super) cardinality_limit: u32,
     pub(super) crc: bool,
     pub(super) stream_measurements: bool,
     pub(super) exporter: bool,
+    /// Bytes that the dictionary has left for definitions, a multiple of 8, and none for strings; `None`: it is empty.
+    pub(super) dictionary_left: Option<u32>,
+}
+
+/// From nine bytes.
+impl Arbitrary<'_> for Settings {
+    fn arbitrary(input: &mut Unstructured<'_>) -> arbitrary::Result<Self> {
+        let policy = Policy::arbitrary(input)?;
+        let segments = <[u8; 3]>::arbitrary(input)?;
+        let segment_size = match segments[0] / 3 {
+            0..64 => 4096,
+            64..75 => 8192,
+            _ => 12_288,
+        };
+        let dictionary_left = match segments[1] / 3 {
+            0..64 => None,
+            64 => Some(DEFINITIONS),
+            spare => Some((u32::from(spare) - 65) * 16),
+        };
+        Ok(Self {
+            policy,
+            segment_size,
+            segments: segments.map(|count| 2 + u32::from(count) % 3),
+            blocks: 16 + u32::from(u8::arbitrary(input)?) % 32,
+            cardinality_limit: 2 + u32::from(u8::arbitrary(input)?) % 6,
+            crc: bool::arbitrary(input)?,
+            stream_measurements: bool::arbitrary(input)?,
+            exporter: bool::arbitrary(input)?,
+            dictionary_left,
+        })
+    }
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +138,12 @@ pub(super) enum Operation {
     MeasureBound {
         bound: u8,
         value: Measured,
+    },
+    /// The same calls many times. Not of a fuzzer: it would change the meaning of inputs it has found.
+    #[arbitrary(skip)]
+    Repeat {
+        times: u8,
+        operations: Vec<Operation>,
     },
     Observe,
     Deliver,

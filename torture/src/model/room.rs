@@ -2,18 +2,35 @@
 
 use otlp_mmap_format::{DroppedBody, EventBody, ItemHeader, RecordHeader, SpanBody};
 
-/// Size of every segment.
-pub(super) const SEGMENT: usize = 4096;
 const DROPPED: usize = ItemHeader::SIZE + DroppedBody::SIZE;
-/// Room for the items of an event.
-pub(super) const EVENT_ITEMS: usize = SEGMENT - RecordHeader::SIZE - EventBody::SIZE - DROPPED;
-/// Room for the content of a span.
-pub(super) const SPAN: usize = SEGMENT - RecordHeader::SIZE - DROPPED;
-/// Room for what a span gets before its last name and status.
-pub(super) const SPAN_ITEMS: usize = (SPAN - SPAN / 8) / 8 * 8;
 
-/// Room for what a span gets before its last status: half of the rest.
-pub(super) const SPAN_NAME: usize = (SPAN_ITEMS + SPAN) / 16 * 8;
+/// Room in records that fill a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) segment: usize,
+}
+
+impl Room {
+    /// For the items of an event.
+    pub(super) fn event_items(self) -> usize {
+        self.segment - RecordHeader::SIZE - EventBody::SIZE - DROPPED
+    }
+
+    /// For the content of a span.
+    pub(super) fn span(self) -> usize {
+        self.segment - RecordHeader::SIZE - DROPPED
+    }
+
+    /// For what a span gets before its last name and status.
+    pub(super) fn span_items(self) -> usize {
+        (self.span() - self.span() / 8) / 8 * 8
+    }
+
+    /// For what a span gets before its last status: half of the rest.
+    pub(super) fn span_name(self) -> usize {
+        usize::midpoint(self.span_items(), self.span()) / 8 * 8
+    }
+}
 
 /// Whether something was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +39,7 @@ pub(super) enum Fit {
     Whole,
     /// It must say that something is not.
     Cut,
-    /// Either: the dictionary was full, so that sizes are not known, or only counts had no room.
+    /// Either: the dictionary has become full, so that sizes are not known.
     Unknown,
 }
 
@@ -53,11 +70,9 @@ impl Content {
     }
 
     /// Adds counts of what the caller left out. They are kept elsewhere if they have no room.
-    pub(super) fn count(&mut self) {
-        if self.fit == Fit::Whole && self.bytes + DROPPED <= SPAN_ITEMS {
+    pub(super) fn count(&mut self, room: Room) {
+        if self.fit == Fit::Whole && self.bytes + DROPPED <= room.span_items() {
             self.bytes += DROPPED;
-        } else if self.fit == Fit::Whole {
-            self.fit = Fit::Unknown;
         }
     }
 }
