@@ -51,7 +51,9 @@ fn main() -> ExitCode {
             run_steps(&mut table, &step::Options::default());
         }
         Command::Kills(options) => run_kills(&mut table, &options),
-        Command::Step { only, one_in, seed } => run_steps(&mut table, &step::Options { one_in, seed, only }),
+        Command::Step { only, one_in, seed } => {
+            run_steps(&mut table, &step::Options { one_in, seed, only, ..step::Options::default() })
+        }
         Command::Play { scenario, place } => {
             step::play(&scenario, &place);
             return ExitCode::SUCCESS;

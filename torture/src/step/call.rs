@@ -114,6 +114,10 @@ pub(crate) enum Call {
     /// The exporter (the tracer) acknowledges all there is; the writer does nothing.
     Acknowledge,
     Close,
+    /// Changes a byte of a value in the file: the oracle says that nothing changes.
+    Damage,
+    /// Does nothing: the oracle says that there is an event.
+    Pretend(Box<EventCall>),
 }
 
 /// Status of a span.

@@ -95,13 +95,15 @@ impl Oracle {
                 self.forked();
                 vec![self.world.clone()]
             }
-            Call::Create | Call::Acknowledge | Call::FillStrings | Call::FillDefinitions => Vec::new(),
+            Call::Create | Call::Acknowledge | Call::FillStrings | Call::FillDefinitions | Call::Damage => {
+                Vec::new()
+            }
             Call::Close => vec![World { closed: true, ..self.world.clone() }],
             Call::Intern(_) | Call::Resource(_) | Call::Scope(..) | Call::Stream(..) | Call::Bind(..) => {
                 self.define(&step.call);
                 Vec::new()
             }
-            Call::Event(event) => self.event(number, event, step.inlined),
+            Call::Event(event) | Call::Pretend(event) => self.event(number, event, step.inlined),
             Call::Start { .. } => self.start(number, step),
             Call::End { span, .. } => self.end(number, *span),
             Call::Measure { stream, attributes, value, sampled } => {

@@ -13,6 +13,7 @@ use otlp_mmap_writer::{
     StatusCode, StringRef, Temporality, Text, Writer,
 };
 use std::collections::HashMap;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Attributes of the reader's model, encoded by the writer.
@@ -91,7 +92,11 @@ impl Program {
                 super::process::go_on_in_child();
                 Ok(0)
             }
-            Call::Acknowledge => Ok(0),
+            Call::Acknowledge | Call::Pretend(_) => Ok(0),
+            Call::Damage => {
+                self.damage();
+                Ok(0)
+            }
             Call::Close => {
                 self.writer().close();
                 Ok(0)
@@ -173,6 +178,15 @@ impl Program {
             }
         }
         Ok(0)
+    }
+
+    /// Changes the first byte of the first long value.
+    fn damage(&self) {
+        let path = self.writer().path().expect("a recording");
+        let bytes = std::fs::read(&path).expect("the recording");
+        let at = bytes.windows(8).position(|window| window == b"vvvvvvvv").expect("a value");
+        let file = std::fs::File::options().write(true).open(path).expect("the recording");
+        file.write_all_at(b"w", at as u64).expect("the recording");
     }
 
     fn event(&self, number: usize, event: &EventCall) -> Result<u32, Error> {

@@ -18,11 +18,13 @@ pub(crate) struct Scenario {
     stepped: Vec<Step>,
     /// As on a file system that has no `O_TMPFILE`.
     pub(crate) without_unnamed_files: bool,
+    /// It breaks a promise, so that a test can see that this is noticed.
+    pub(crate) is_broken: bool,
 }
 
 impl Scenario {
     fn new(name: &'static str, setup: Vec<Step>, stepped: Vec<Step>) -> Self {
-        Self { name, configure: small, setup, stepped, without_unnamed_files: false }
+        Self { name, configure: small, setup, stepped, without_unnamed_files: false, is_broken: false }
     }
 
     fn configured(self, configure: fn(&mut Config)) -> Self {
@@ -42,10 +44,8 @@ impl Scenario {
 
 /// All scenarios.
 pub(crate) fn all() -> Vec<Scenario> {
-    [creation(), records::scenarios(), spans::scenarios(), metrics::scenarios()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [creation(), records::scenarios(), spans::scenarios(), metrics::scenarios(), broken()];
+    all.into_iter().flatten().collect()
 }
 
 /// The smallest file there is: what is looked at so often must be short. One lane for each signal.
@@ -78,6 +78,17 @@ fn creation() -> Vec<Scenario> {
             ..Scenario::new("create a file under a temporary name", vec![], vec![Call::Create.into()])
         },
         Scenario::new("first calls of a forked child", ready(parent), child),
+    ]
+}
+
+fn broken() -> Vec<Scenario> {
+    let scenario = |name, call: Call| Scenario {
+        is_broken: true,
+        ..Scenario::new(name, ready(vec![event("whole", 100)]), vec![call.into()])
+    };
+    vec![
+        scenario("broken: a byte of a record changes", Call::Damage),
+        scenario("broken: an event is lost", Call::Pretend(Box::new(filled_event("lost", 1)))),
     ]
 }
 

@@ -6,7 +6,7 @@ use crate::step::markers::Markers;
 use crate::step::oracle::Oracle;
 use crate::step::process::FORBIDDEN;
 use crate::step::scenario::Scenario;
-use crate::step::watched::{Mirror, Watched};
+use crate::step::watched::{Delivered, Mirror, Watched};
 use crate::step::world::World;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal as Kill, kill};
@@ -71,7 +71,9 @@ pub(crate) struct Tracer<'a> {
     at: usize,
     entries: Vec<Entry>,
     interned: HashSet<String>,
-    pub(crate) figures: Figures,
+    figures: Figures,
+    /// Instructions that may still be stepped.
+    budget: u64,
 }
 
 impl Drop for Tracer<'_> {
@@ -110,6 +112,7 @@ impl<'a> Tracer<'a> {
             entries: Vec::new(),
             interned: HashSet::new(),
             figures: Figures::default(),
+            budget: u64::MAX,
         };
         match tracer.wait()? {
             Event::Ready => {}
@@ -120,8 +123,16 @@ impl<'a> Tracer<'a> {
         Ok(tracer)
     }
 
-    /// Goes through all calls; steps through those that `choose` names among the stepped ones.
-    pub(crate) fn run(&mut self, choose: impl Fn(usize) -> bool) -> Result<(), Failure> {
+    /// What came of it so far.
+    pub(crate) fn figures(&self) -> Figures {
+        let watched = self.watched.as_ref().map_or(0, |watched| watched.states);
+        Figures { states: self.figures.states + watched, ..self.figures.clone() }
+    }
+
+    /// Goes through all calls; steps through those that `choose` names among the stepped ones, for `budget`
+    /// instructions in all.
+    pub(crate) fn run(&mut self, choose: impl Fn(usize) -> bool, budget: u64) -> Result<(), Failure> {
+        self.budget = budget;
         for (number, step) in self.scenario.steps().enumerate() {
             self.worlds = self.oracle.worlds(number, step);
             self.at = 0;
@@ -141,15 +152,17 @@ impl<'a> Tracer<'a> {
 
     fn call(&mut self, step: &Step, stepped: bool) -> Result<(), Failure> {
         if matches!(step.call, Call::Acknowledge) {
-            self.acknowledge()?;
+            self.acknowledge(Delivered::All)?;
         }
         let (_, returned_before) = self.markers.calls();
         let first = self.figures.instructions;
         let entries = self.watched.as_ref().map_or(0, |watched| watched.seen.entries);
         let mut acknowledged_after = step.acknowledged_after.map(|after| after + first);
+        let stepped = stepped && first < self.budget;
         self.figures.calls += u64::from(stepped);
         loop {
-            match self.resume(stepped || acknowledged_after.is_some())? {
+            let in_budget = self.figures.instructions < self.budget;
+            match self.resume((stepped && in_budget) || acknowledged_after.is_some())? {
                 Event::Ready => break,
                 Event::Forked => self.leave_parent(),
                 Event::Instruction => {
@@ -161,7 +174,7 @@ impl<'a> Tracer<'a> {
                         if begun == returned {
                             return Err("the call did not wait for the exporter".to_owned().into());
                         }
-                        self.acknowledge()?;
+                        self.acknowledge(Delivered::Oldest)?;
                     }
                 }
             }
@@ -260,9 +273,9 @@ impl<'a> Tracer<'a> {
         Err(differences.join("\n  or "))
     }
 
-    fn acknowledge(&mut self) -> Result<(), Failure> {
+    fn acknowledge(&mut self, what: Delivered) -> Result<(), Failure> {
         let watched = self.watched.as_mut().ok_or_else(|| "nothing to acknowledge".to_owned())?;
-        watched.acknowledge()?;
+        watched.acknowledge(what)?;
         watched.look(&self.entries)?;
         Ok(self.find_world()?)
     }
@@ -289,7 +302,6 @@ impl<'a> Tracer<'a> {
             return Err(format!("{files} files in the directory, expected {expected}").into());
         }
         let watched = self.watched.as_mut().ok_or_else(|| "no file".to_owned())?;
-        self.figures.states += watched.states;
         Ok(watched.bury()?)
     }
 

@@ -115,6 +115,20 @@ fn records(snapshot: &Snapshot) -> BTreeMap<(u32, u32, u64), Record> {
     spans.chain(events).chain(measurements).map(|record| (place(&record), record)).collect()
 }
 
+/// How many records the oldest segment holds.
+fn in_oldest(segments: &[u32]) -> usize {
+    segments.iter().take_while(|segment| segments.first() == Some(segment)).count()
+}
+
+/// What an exporter acknowledges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    All,
+    /// The oldest segment of each signal: a writer that is looking for one to recycle might otherwise come upon a newer
+    /// one first, for it may just have passed the oldest.
+    Oldest,
+}
+
 /// The recording of the traced process.
 pub(crate) struct Watched {
     pub(crate) mirror: Mirror,
@@ -166,7 +180,7 @@ impl Watched {
             let (segments, present) = (self.seen.segments(signal), now.segments(signal));
             let gone = |seen: &Seen, present: usize| seen.recorded(signal).saturating_sub(present as u64);
             let range = gone(&self.seen, segments.len())..gone(now, present.len());
-            let oldest = segments.iter().take_while(|segment| segments.first() == Some(segment)).count();
+            let oldest = in_oldest(&segments);
             if range.start != range.end && range.end != range.start + oldest as u64 {
                 return Err(format!("{signal:?}: {range:?} are gone, the oldest segment held {oldest}"));
             }
@@ -207,8 +221,8 @@ impl Watched {
         Err(format!("the live file and the dead one: {}", difference(&live, &self.seen.snapshot)))
     }
 
-    /// The exporter delivers and acknowledges everything there is; it is attached when it is first asked to.
-    pub(crate) fn acknowledge(&mut self) -> Result<(), String> {
+    /// The exporter delivers and acknowledges what there is; it is attached when it is first asked to.
+    pub(crate) fn acknowledge(&mut self, what: Delivered) -> Result<(), String> {
         let failed = |error: otlp_mmap_reader::Error| error.to_string();
         if self.exporter.is_none() {
             let exporter = Exporter::attach(self.live.path()).map_err(failed)?;
@@ -218,12 +232,24 @@ impl Watched {
         let Some((exporter, observer)) = &mut self.exporter else { return Ok(()) };
         let batch = observer.poll().map_err(failed)?;
         clean("the exporter", &batch.report)?;
+        let oldest = SIGNALS.map(|signal| (signal, self.seen.segments(signal).first().copied()));
         for at in &batch.progress {
+            let is_oldest = oldest.contains(&(at.signal, Some(at.segment)));
+            if what == Delivered::Oldest && !is_oldest {
+                continue;
+            }
             if !exporter.acknowledge(at.signal, at.segment, at.generation, at.records).map_err(failed)? {
                 return Err(format!("{at:?} could not be acknowledged"));
             }
         }
-        self.acknowledged = SIGNALS.map(|signal| self.seen.recorded(signal));
+        self.acknowledged = SIGNALS.map(|signal| {
+            let segments = self.seen.segments(signal);
+            let kept = match what {
+                Delivered::All => 0,
+                Delivered::Oldest => segments.len() - in_oldest(&segments),
+            };
+            self.seen.recorded(signal) - kept as u64
+        });
         Ok(())
     }
 

@@ -18,7 +18,8 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         Scenario::new("events are refused (discard-newest)", full_of_events(), discard())
             .configured(discard_newest),
         Scenario::new("events wait for the exporter (block)", full_of_events(), block()).configured(blocking),
-        Scenario::new("large values are cut", ready(vec![start(1, "large")]), large()),
+        Scenario::new("large values are cut", ready(vec![start(1, "large")]), large())
+            .configured(room_for_a_segment),
         Scenario::new("strings and definitions", ready(vec![]), intern()),
         Scenario::new("dictionary full of strings", no_strings(), strings_full()),
         Scenario::new("dictionary full", no_definitions(), definitions_full()),
@@ -35,6 +36,12 @@ fn discard_newest(config: &mut Config) {
 fn blocking(config: &mut Config) {
     small(config);
     config.overflow = Overflow::Block { timeout: Duration::from_hours(1) };
+}
+
+/// So that a span may be as large as a segment.
+fn room_for_a_segment(config: &mut Config) {
+    small(config);
+    config.active_blocks = 32;
 }
 
 fn full_of_events() -> Vec<Step> {
