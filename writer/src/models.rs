@@ -46,7 +46,10 @@ fn explore(
         builder.preemption_bound = preemptions.into();
     }
     builder.check(move || {
-        executions.fetch_add(1, Ordering::Relaxed);
+        let n = executions.fetch_add(1, Ordering::Relaxed);
+        if n % 20000 == 0 {
+            println!("{n}");
+        }
         model(outcomes);
     });
     let thread = std::thread::current();

@@ -55,9 +55,7 @@ impl<T> TryLock<T> {
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<TryGuard<'_, T>> {
         // Acquire pairs with the Release of `TryGuard::drop`.
-        if self.busy.swap(true, Ordering::Acquire) {
-            return None;
-        }
+        self.busy.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
         #[cfg(loom)]
         self.witness.with_mut(|_| ());
         Some(TryGuard { lock: self })

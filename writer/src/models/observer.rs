@@ -1,15 +1,17 @@
 //! The readers' side, as SPEC 13 has it, on loom's atomics. Each `pread` is relaxed loads, with the fence of the
 //! reader behind it.
 
-use super::segments::{RECORD, Segments, payload_of};
-use crate::mapping::Mapping;
+use super::segments::{RECORD, Segments, word_of_record};
 use crate::sync::{Ordering, fence};
 use otlp_mmap_format::{SegmentEntry, unseal};
 use std::mem::offset_of;
+use std::ops::Range;
 
 /// How far the one segment of a pool was read (SPEC 13.2).
-#[derive(Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Cursor {
+    /// The words of a record that are copied and checked. Each multiplies the number of executions.
+    words: &'static [usize],
     generation: u32,
     consumed: u32,
     next_index: u32,
@@ -27,6 +29,16 @@ pub(super) enum Round {
 }
 
 impl Cursor {
+    /// For reading records whole.
+    pub(super) fn whole() -> Self {
+        Self { words: &[0, 1, 2, 3, 4], generation: 0, consumed: 0, next_index: 0, base: 0 }
+    }
+
+    /// For reading of each record the word with its generation and index, and its payload.
+    pub(super) fn sparse() -> Self {
+        Self { words: &[1, 4], ..Self::whole() }
+    }
+
     /// One round; checks of every record that it is whole, and that its number is that of its payload.
     pub(super) fn round(&mut self, segments: &Segments) -> Round {
         let committed = segments.committed(Ordering::Acquire);
@@ -34,31 +46,44 @@ impl Cursor {
         if generation == 0 {
             return Round::Nothing;
         }
-        let mut next = Self { generation, ..*self };
+        let mut next = *self;
         if generation != self.generation {
-            next = Self { generation, base: base_records(segments, generation), ..Self::default() };
+            let base = base_records(segments, generation);
+            next = Self { generation, base, consumed: 0, next_index: 0, ..next };
         }
         if next.consumed == bytes {
             return Round::Nothing;
         }
-        let copy = copy(
-            segments.storage.mapping(),
-            segments.geometry.segment(0) + next.consumed as usize,
-            bytes - next.consumed,
-        );
+        let copy = self.copy(segments, next.consumed..bytes);
         if segments.committed(Ordering::Relaxed).generation != generation {
             return Round::Recycled;
         }
-        let mut records = Vec::new();
-        for record in copy.chunks_exact(RECORD / 8) {
-            let payload = payload_of(record, generation, next.next_index);
-            assert_eq!(payload, next.base + u64::from(next.next_index), "number of the record");
-            records.push(payload);
+        let mut payloads = Vec::new();
+        for record in copy {
+            let expected = next.base + u64::from(next.next_index);
+            for (word, found) in record {
+                assert_eq!(found, word_of_record(word, generation, next.next_index, expected), "word {word}");
+            }
+            payloads.push(expected);
             next.next_index += 1;
         }
         next.consumed = bytes;
         *self = next;
-        Round::Records(records)
+        Round::Records(payloads)
+    }
+
+    /// A private copy of records, word by word with each word's number, ordered before what is loaded next.
+    fn copy(&self, segments: &Segments, bytes: Range<u32>) -> Vec<Vec<(usize, u64)>> {
+        let load = |at: usize, word: usize| {
+            let offset = segments.geometry.segment(0) + at + word * 8;
+            (word, segments.storage.mapping().word(offset).load(Ordering::Relaxed))
+        };
+        let copy = (bytes.start as usize..bytes.end as usize)
+            .step_by(RECORD)
+            .map(|at| self.words.iter().map(|word| load(at, *word)).collect())
+            .collect();
+        fence(Ordering::Acquire);
+        copy
     }
 }
 
@@ -75,12 +100,4 @@ pub(super) fn base_overwritten(segments: &Segments, generation: u32) -> u64 {
 fn base(segments: &Segments, field: usize, generation: u32) -> u64 {
     let word = segments.entry(field + (generation & 1) as usize * 8).load(Ordering::Acquire);
     unseal(word).expect("the check of a base word")
-}
-
-/// A private copy of words, ordered before what is loaded next.
-pub(super) fn copy(mapping: &Mapping, offset: usize, bytes: u32) -> Vec<u64> {
-    let words = mapping.words(offset, bytes as usize / 8);
-    let copy = words.iter().map(|word| word.load(Ordering::Relaxed)).collect();
-    fence(Ordering::Acquire);
-    copy
 }

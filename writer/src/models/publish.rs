@@ -18,7 +18,7 @@ fn append_against_observer() {
                 segments.append(1).unwrap();
             }
         });
-        let mut cursor = Cursor::default();
+        let mut cursor = Cursor::whole();
         let [first, second] = [(); 2].map(|()| match cursor.round(&segments) {
             Round::Nothing => 0,
             Round::Records(records) => records.len(),

@@ -14,7 +14,7 @@ fn claim_against_observer() {
         segments.append(0).unwrap();
         let observer = thread::spawn({
             let segments = Arc::clone(&segments);
-            move || outcomes.note(format!("{:?}", Cursor::default().round(&segments)))
+            move || outcomes.note(format!("{:?}", Cursor::sparse().round(&segments)))
         });
         segments.append(1).unwrap();
         segments.append(2).unwrap();
@@ -34,7 +34,7 @@ fn another_thread_stores_the_payload() {
             segments.append(1).unwrap();
             let observer = thread::spawn({
                 let segments = Arc::clone(&segments);
-                move || outcomes.note(format!("{:?}", Cursor::default().round(&segments)))
+                move || outcomes.note(format!("{:?}", Cursor::sparse().round(&segments)))
             });
             segments.append(2).unwrap();
             let other = thread::spawn({
