@@ -10,7 +10,7 @@ const SEED: &str = "OTLP_MMAP_STEP_SEED";
 /// One call of each scenario in so many is stepped through.
 const ONE_IN: u64 = 5;
 /// Instructions in all; scenarios beyond them run at full speed, and are checked after each call.
-const BUDGET: u64 = 150_000;
+const BUDGET: u64 = 100_000;
 
 fn steps(options: &Options) -> Vec<Line> {
     let program = Path::new(env!("CARGO_BIN_EXE_otlp-mmap-torture"));

@@ -89,12 +89,13 @@ impl Cell {
     /// At the highest scale at which the buckets of each sign fit.
     fn exponential(&self, max_buckets: u32, max_scale: i32) -> Point {
         let values = self.values();
-        let of_sign = |scale, sign: f64| {
-            let signed = values.iter().filter(|value| **value != 0.0 && value.signum() == sign);
+        let of_sign = |scale, is_negative: bool| {
+            let signed =
+                values.iter().filter(|value| **value != 0.0 && value.is_sign_negative() == is_negative);
             buckets(&signed.map(|value| index(value.abs(), scale)).collect::<Vec<_>>())
         };
         let fits = |buckets: &Buckets| buckets.counts.len() <= max_buckets as usize;
-        let at = |scale| (scale, of_sign(scale, 1.0), of_sign(scale, -1.0));
+        let at = |scale| (scale, of_sign(scale, false), of_sign(scale, true));
         let (scale, positive, negative) = (-10..=max_scale)
             .rev()
             .map(at)

@@ -41,12 +41,12 @@ fn ask(file: &File) -> Result<Seen, String> {
     if recording.losses().map_err(failed)? != snapshot.losses {
         return Err("losses by themselves differ from those of the snapshot".to_owned());
     }
-    let fill = recording.fill().map_err(failed)?;
+    let usage = recording.fill().map_err(failed)?;
     let liveness = recording.liveness();
     if liveness == Liveness::Alive {
         return Err("a recording that nobody locks is alive".to_owned());
     }
-    let dictionary = (recording.header().dictionary.offset, fill.dictionary.used);
+    let dictionary = (recording.header().dictionary.offset, usage.dictionary.used);
     let series = snapshot.series.into_iter().map(without_clock).collect();
     let snapshot = Snapshot { series, ..snapshot };
     Ok(Seen { snapshot, liveness, entries, dictionary })

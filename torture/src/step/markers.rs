@@ -37,6 +37,7 @@ impl Markers {
     fn word(&self, word: Word) -> &AtomicU64 {
         let at = word as usize;
         assert!((at + 1) * 8 <= self.0.len());
+        #[allow(clippy::cast_ptr_alignment)] // a mapping begins at a page
         // SAFETY: within the mapping (checked above), so that the addition stays within one allocation.
         let word = unsafe { self.0.as_mut_ptr().cast::<u64>().add(at) };
         // SAFETY: valid as long as the mapping, which `self` owns; a mapping begins at a page, so the word is aligned;

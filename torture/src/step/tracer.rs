@@ -97,7 +97,7 @@ impl<'a> Tracer<'a> {
         let child = Command::new(program).args(["play", scenario.name]).arg(place).spawn().map_err(failed)?;
         let traced = Pid::from_raw(child.id().cast_signed());
         let directory = Directory::open(&path).map_err(|error| error.to_string())?;
-        let mut tracer = Self {
+        let mut run = Self {
             scenario,
             child,
             traced,
@@ -114,13 +114,13 @@ impl<'a> Tracer<'a> {
             figures: Figures::default(),
             budget: u64::MAX,
         };
-        match tracer.wait()? {
+        match run.wait()? {
             Event::Ready => {}
             _ => return Err("the process did not stop before its first call".to_owned().into()),
         }
         let options = Options::PTRACE_O_EXITKILL | Options::PTRACE_O_TRACEFORK;
         ptrace::setoptions(traced, options).map_err(|error| format!("PTRACE_SETOPTIONS: {error}"))?;
-        Ok(tracer)
+        Ok(run)
     }
 
     /// What came of it so far.
