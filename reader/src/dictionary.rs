@@ -3,6 +3,8 @@
 //! An entry counts only if it lies within the published part of the section, its CRC fits, and it overlaps no
 //! entry that was accepted before. So all accepted entries together are no larger than the section. A reference
 //! that leads nowhere is a fault, told once in each report, and stands for nothing: an empty text, scope or set.
+//! Only an entry of the expected kind is decoded, so that definitions lead to definitions no further than from a
+//! metric stream to its scope, its resource and their keys, whatever a file holds.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -38,8 +40,14 @@ pub(crate) struct Dictionary {
 #[derive(Clone, Debug)]
 struct Cached {
     value: Entry,
-    /// What was wrong with the entry, and with those it refers to.
-    faults: Arc<[Fault]>,
+    faults: Arc<Faults>,
+}
+
+/// What was wrong with an entry, and with those it refers to. Shared, since many entries may refer to a bad one.
+#[derive(Debug, Default)]
+struct Faults {
+    own: Vec<Fault>,
+    others: Vec<Arc<Faults>>,
 }
 
 /// A decoded entry.
@@ -50,13 +58,30 @@ pub(crate) enum Entry {
     Scope(Arc<Scope>),
     MetricStream(Arc<MetricStream>),
     AttributeSet(Arc<Vec<KeyValue>>),
+    /// Whole, but so far not asked for as what it is.
+    Undecoded(Arc<RawEntry>),
     /// Whole, but a later version's: what it defines is left out without a fault.
     Foreign,
     /// Damaged, or of a kind this version does not know; and why.
     Unusable(Arc<str>),
 }
 
+impl Entry {
+    /// The kind it was decoded as.
+    fn kind(&self) -> Option<EntryKind> {
+        match self {
+            Self::Text(_) => Some(EntryKind::String),
+            Self::Resource(_) => Some(EntryKind::Resource),
+            Self::Scope(_) => Some(EntryKind::Scope),
+            Self::MetricStream(_) => Some(EntryKind::MetricStream),
+            Self::AttributeSet(_) => Some(EntryKind::AttributeSet),
+            _ => None,
+        }
+    }
+}
+
 /// An entry whose header and CRC were checked.
+#[derive(Debug)]
 pub(crate) struct RawEntry {
     /// Offset from the start of the file.
     pub(crate) offset: u64,
@@ -119,18 +144,23 @@ pub(crate) struct Resolver<'a> {
     pub(crate) report: &'a mut Report,
     /// Faults inside of entries that this report has already.
     told: HashSet<(u64, Rule)>,
+    /// Addresses of the faults of entries that this report has already.
+    told_entries: HashSet<usize>,
+    /// Decoding an entry: the faults of those it refers to, which are told with its own.
+    met: Option<Vec<Arc<Faults>>>,
     /// Bad references that this report has already.
     bad: HashSet<u32>,
 }
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(source: &'a Source, dictionary: &'a mut Dictionary, report: &'a mut Report) -> Self {
-        Self { source, dictionary, report, told: HashSet::new(), bad: HashSet::new() }
+        let (told, told_entries, bad) = (HashSet::new(), HashSet::new(), HashSet::new());
+        Self { source, dictionary, report, told, told_entries, met: None, bad }
     }
 
     /// The key behind `reference`; `offset` is where the reference stands.
     pub(crate) fn key(&mut self, reference: u32, offset: u64) -> Option<Text> {
-        match self.entry(reference, offset) {
+        match self.entry(reference, offset, EntryKind::String) {
             Ok(Entry::Text(text)) => Some(text),
             other => self.misfit(other, reference, offset, EntryKind::String),
         }
@@ -143,7 +173,7 @@ impl<'a> Resolver<'a> {
 
     /// The resource behind `reference`; an empty one if there is none.
     pub(crate) fn resource(&mut self, reference: u32, offset: u64) -> Arc<Resource> {
-        match self.entry(reference, offset) {
+        match self.entry(reference, offset, EntryKind::Resource) {
             Ok(Entry::Resource(resource)) => resource,
             other => self.misfit(other, reference, offset, EntryKind::Resource).unwrap_or_default(),
         }
@@ -151,7 +181,7 @@ impl<'a> Resolver<'a> {
 
     /// The scope behind `reference`; an empty one if there is none.
     pub(crate) fn scope(&mut self, reference: u32, offset: u64) -> Arc<Scope> {
-        match self.entry(reference, offset) {
+        match self.entry(reference, offset, EntryKind::Scope) {
             Ok(Entry::Scope(scope)) => scope,
             other => self.misfit(other, reference, offset, EntryKind::Scope).unwrap_or_default(),
         }
@@ -159,7 +189,7 @@ impl<'a> Resolver<'a> {
 
     /// The metric stream behind `reference`, without which a number has no meaning.
     pub(crate) fn metric_stream(&mut self, reference: u32, offset: u64) -> Option<Arc<MetricStream>> {
-        match self.entry(reference, offset) {
+        match self.entry(reference, offset, EntryKind::MetricStream) {
             Ok(Entry::MetricStream(stream)) => Some(stream),
             Ok(Entry::Foreign) => None,
             other => self.misfit(other, reference, offset, EntryKind::MetricStream),
@@ -171,7 +201,7 @@ impl<'a> Resolver<'a> {
         if reference == 0 {
             return Arc::default();
         }
-        match self.entry(reference, offset) {
+        match self.entry(reference, offset, EntryKind::AttributeSet) {
             Ok(Entry::AttributeSet(attributes)) => attributes,
             other => self.misfit(other, reference, offset, EntryKind::AttributeSet).unwrap_or_default(),
         }
@@ -198,11 +228,17 @@ impl<'a> Resolver<'a> {
         None
     }
 
-    /// The entry behind `reference`, or why there is none.
-    fn entry(&mut self, reference: u32, offset: u64) -> Result<Entry, String> {
+    /// The entry behind `reference`, decoded if it is of the expected kind; or why there is none.
+    fn entry(&mut self, reference: u32, offset: u64, expected: EntryKind) -> Result<Entry, String> {
         if let Some(cached) = self.dictionary.cache.get(&reference) {
-            let cached = cached.clone();
-            self.tell(&cached.faults);
+            let mut cached = cached.clone();
+            if let Entry::Undecoded(raw) = &cached.value
+                && raw.kind == expected.code()
+            {
+                cached = self.decode_apart(raw);
+                self.dictionary.cache.insert(reference, cached.clone());
+            }
+            self.tell(&cached, expected);
             return Ok(cached.value);
         }
         let at = u64::from(reference) * 8;
@@ -210,8 +246,8 @@ impl<'a> Resolver<'a> {
         if at >= limit {
             return Err(format!("{at} is beyond the {limit} bytes of the dictionary"));
         }
-        let cached = self.load(at);
-        self.tell(&cached.faults);
+        let cached = self.load(at, expected);
+        self.tell(&cached, expected);
         if !matches!(cached.value, Entry::Unusable(_)) {
             self.check_published(reference, at, offset);
         }
@@ -234,18 +270,50 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Decodes the entry at `at` with a report of its own, so that its faults can be told again.
-    fn load(&mut self, at: u64) -> Cached {
-        let mut report = Report::default();
+    /// Reads the entry at `at`, and decodes it if it is of the expected kind.
+    fn load(&mut self, at: u64, expected: EntryKind) -> Cached {
         let value = match self.dictionary.accept(at, self.source) {
-            Ok(raw) => Resolver::new(self.source, self.dictionary, &mut report).decode_entry(&raw),
+            Ok(raw) if raw.kind == expected.code() => return self.decode_apart(&raw),
+            Ok(raw) if EntryKind::from_code(raw.kind).is_some() => Entry::Undecoded(Arc::new(raw)),
+            Ok(raw) => Entry::Unusable(format!("unknown kind of entry {}", raw.kind).into()),
             Err(detail) => Entry::Unusable(detail.into()),
         };
-        Cached { value, faults: report.faults.into() }
+        Cached { value, faults: Arc::default() }
     }
 
-    fn tell(&mut self, faults: &[Fault]) {
-        for fault in faults {
+    /// Decodes an entry with a report of its own, so that its faults can be told again.
+    fn decode_apart(&mut self, raw: &RawEntry) -> Cached {
+        let mut report = Report::default();
+        let mut apart = Resolver::new(self.source, self.dictionary, &mut report);
+        apart.met = Some(Vec::new());
+        let value = apart.decode_entry(raw);
+        let others = apart.met.unwrap_or_default();
+        Cached { value, faults: Arc::new(Faults { own: report.faults, others }) }
+    }
+
+    /// Tells what is wrong with an entry, once. One of another kind is not used: that alone is its fault.
+    fn tell(&mut self, cached: &Cached, expected: EntryKind) {
+        let Faults { own, others } = &*cached.faults;
+        let is_other = cached.value.kind().is_some_and(|kind| kind != expected);
+        if is_other || (own.is_empty() && others.is_empty()) {
+            return;
+        }
+        match &mut self.met {
+            None => self.tell_all(&cached.faults),
+            Some(met) => {
+                let is_new = self.told_entries.insert(Arc::as_ptr(&cached.faults).addr());
+                met.extend(Some(Arc::clone(&cached.faults)).filter(|_| is_new));
+            }
+        }
+    }
+
+    /// As deep as definitions refer to definitions.
+    fn tell_all(&mut self, faults: &Arc<Faults>) {
+        if !self.told_entries.insert(Arc::as_ptr(faults).addr()) {
+            return;
+        }
+        faults.others.iter().for_each(|other| self.tell_all(other));
+        for fault in &faults.own {
             if self.told.insert((fault.offset, fault.rule)) {
                 self.report.fault(fault.offset, fault.rule, || fault.detail.clone());
             }
@@ -268,8 +336,8 @@ impl<'a> Resolver<'a> {
     }
 
     /// Every entry of the dictionary up to `end` bytes from its start, checked and decoded; gives the number of
-    /// those that are whole. `whole`: nothing but entries lies before `end`.
-    pub(crate) fn verify_dictionary(&mut self, end: u64, whole: bool) -> u64 {
+    /// those that are whole. Nothing but entries lies before `published`.
+    pub(crate) fn verify_dictionary(&mut self, end: u64, published: u64) -> u64 {
         let (mut at, mut count, mut lost) = (size(DictionaryHeader::SIZE), 0, false);
         let start = self.dictionary.section.offset;
         while at < end {
@@ -282,7 +350,7 @@ impl<'a> Resolver<'a> {
                 }
                 // Behind a damaged entry an entry may stand at every multiple of 8.
                 Err(detail) => {
-                    if whole && !std::mem::replace(&mut lost, true) {
+                    if at < published && !std::mem::replace(&mut lost, true) {
                         let detail = || format!("no whole entry: {detail}");
                         self.report.fault(start + at, Rule::DictionaryEntry, detail);
                     }
@@ -296,10 +364,10 @@ impl<'a> Resolver<'a> {
     /// Decodes an entry for the faults in it; one that cannot be decoded is a fault of its own.
     fn verify_entry(&mut self, at: u64, offset: u64) {
         let Ok(reference) = u32::try_from(at / 8) else { return };
-        let known = |kind: u32| EntryKind::from_code(kind).is_some();
-        let kind = self.source.read::<EntryHeader>(offset, "the dictionary").map(|header| header.kind.get());
-        if let Ok(Entry::Unusable(detail)) = self.entry(reference, offset)
-            && kind.is_ok_and(known)
+        let header = self.source.read::<EntryHeader>(offset, "the dictionary").ok();
+        let kind = header.and_then(|header| EntryKind::from_code(header.kind.get()));
+        if let Ok(Entry::Unusable(detail)) = self.entry(reference, offset, kind.unwrap_or(EntryKind::String))
+            && kind.is_some()
         {
             self.report.fault(offset, Rule::DictionaryEntry, || detail.to_string());
         }

@@ -1,11 +1,15 @@
 //! References: good ones, and every way in which one can be bad.
 
-use otlp_mmap_format::{EntryHeader, EntryKind, ItemTag, U32, U64, ValueType, seal};
+use otlp_mmap_format::{
+    EntryHeader, EntryKind, Header, ItemTag, SECTIONS_OFFSET, ScopeBody, SectionEntry, U32, U64, ValueType,
+    seal,
+};
 use otlp_mmap_reader::model::{Record, Span};
 use otlp_mmap_reader::{Report, Rule};
+use zerocopy::IntoBytes;
 
 use crate::observer::rules;
-use crate::support::{DICTIONARY_AT, Image, attribute, item, text_item};
+use crate::support::{DICTIONARY_AT, Image, SEGMENTS_AT, attribute, item, text_item};
 
 fn only_span(image: &Image) -> (Span, Report) {
     let batch = image.open().observe().poll().unwrap();
@@ -156,6 +160,58 @@ fn an_entry_inside_another_one_is_refused() {
     image.span(0, 2, &named_by(outer + 2));
     let batch = image.open().observe().poll().unwrap();
     assert_eq!(rules(&batch.report), [Rule::Utf8, Rule::Reference]);
+}
+
+/// Makes room for a larger dictionary: the segments behind it move, so records are to be there already.
+fn grow_dictionary(image: &mut Image, bytes: usize) {
+    image.bytes.splice(SEGMENTS_AT..SEGMENTS_AT, std::iter::repeat_n(0, bytes));
+    let bytes = bytes as u64;
+    for index in 6..10 {
+        let at = SECTIONS_OFFSET + index * SectionEntry::SIZE;
+        let mut section: SectionEntry = image.get(at);
+        if index == 6 {
+            section.length += bytes;
+        } else {
+            section.offset += bytes;
+        }
+        image.put(at, &section);
+    }
+    let mut header: Header = image.get(0);
+    header.file_size += bytes;
+    image.put(0, &header);
+    image.seal_header();
+}
+
+/// A definition that is not of the expected kind was decoded all the same, and so were those it refers to: a file of
+/// a megabyte could use up the stack.
+#[test]
+fn a_long_chain_of_definitions_of_the_wrong_kind_takes_no_stack() {
+    const COUNT: u32 = 40_000;
+    let mut image = Image::new();
+    let scope = |reference: u32| {
+        ScopeBody { resource_ref: U32::new(reference), reserved: U32::ZERO }.as_bytes().to_vec()
+    };
+    let first = image.entry(EntryKind::Scope, &scope(0));
+    image.scope = first + 3 * COUNT;
+    image.span(0, 1, &[]);
+    grow_dictionary(&mut image, 1 << 20);
+    let last = (0..COUNT).fold(first, |before, _| image.entry(EntryKind::Scope, &scope(before)));
+    assert_eq!(last, image.scope);
+    let (span, report) = only_span(&image);
+    assert_eq!((&*span.scope.resource.attributes, rules(&report)), (&[][..], vec![Rule::Reference]));
+    let report = image.open().verify().unwrap();
+    assert_eq!(report.readable.dictionary_entries, u64::from(COUNT) + 4);
+    assert!(report.faults.iter().all(|fault| fault.rule == Rule::Reference), "{report:?}");
+}
+
+#[test]
+fn an_entry_met_as_the_wrong_kind_is_known_as_the_right_one() {
+    let mut image = Image::new();
+    image.span(0, 1, &named_by(image.scope));
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!(rules(&batch.report), [Rule::Reference]);
+    let [Record::Span(span)] = &batch.records[..] else { panic!("{batch:?}") };
+    assert_eq!((&*span.name, &*span.scope.name), ("", "scope"));
 }
 
 #[test]
