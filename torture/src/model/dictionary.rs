@@ -125,8 +125,8 @@ fn fill_with_a_resource(writer: &Writer, left: u32) {
 fn used(writer: &Writer) -> usize {
     let file = writer.file().expect("the recording");
     let recording = Recording::from_file(file, "model").expect("a whole header");
-    let fill = recording.fill().expect("everything can be read");
-    usize::try_from(fill.dictionary.used).expect("small")
+    let dictionary = recording.fill().expect("everything can be read").dictionary;
+    usize::try_from(dictionary.used).expect("small")
 }
 
 fn usize_of(number: u32) -> usize {

@@ -141,6 +141,7 @@ pub(super) enum Operation {
     },
     /// The same calls many times. Not of a fuzzer: it would change the meaning of inputs it has found.
     #[arbitrary(skip)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "only property tests make it"))]
     Repeat {
         times: u8,
         operations: Vec<Operation>,

@@ -59,12 +59,12 @@ impl Content {
         self.fit
     }
 
-    /// Adds items, up to `room` bytes of content in all.
+    /// Adds items, up to `room` bytes of content in all; none need no room.
     pub(super) fn grow(&mut self, items: usize, room: usize, is_cut: bool, is_exact: bool) {
         self.bytes += items;
         self.fit = match self.fit {
             _ if !is_exact => Fit::Unknown,
-            Fit::Whole if is_cut || self.bytes > room => Fit::Cut,
+            Fit::Whole if is_cut || (items > 0 && self.bytes > room) => Fit::Cut,
             fit => fit,
         };
     }
