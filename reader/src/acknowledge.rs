@@ -8,11 +8,12 @@
 
 use std::fs::OpenOptions;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use memmap2::{MmapOptions, MmapRaw};
 use otlp_mmap_format::{Acknowledged, EXPORTER_LOCK_BYTE, SegmentEntry, Signal};
 
+use crate::advance::advance;
 use crate::bytes::len;
 use crate::header::Pool;
 use crate::source::Source;
@@ -129,34 +130,6 @@ impl Table {
         // reference borrows; it is aligned (above); and every access to this word, in this process and in the
         // writer's, is an atomic one of 8 bytes (SPEC "Memory ordering").
         Some(unsafe { AtomicU64::from_ptr(word) })
-    }
-}
-
-/// Moves the acknowledgement of `generation` forward to `records`, unless a living writer has closed it. SYNC ACK.
-///
-/// A closed word binds only while the writer lives: a dead one will never complete the recycling it had begun.
-fn advance(word: &AtomicU64, generation: u32, records: u32, writer_is_gone: impl Fn() -> bool) -> bool {
-    let mut found = word.load(Ordering::Acquire);
-    loop {
-        let open = Acknowledged { generation, closed: false, records: 0 };
-        // A damaged word of a dead writer is written anew; a living one's is not ours to mend.
-        let present = match Acknowledged::unpack(u64::from_le(found)) {
-            None if writer_is_gone() => open,
-            None => return false,
-            Some(present) => present,
-        };
-        if present.generation != generation || (present.closed && !writer_is_gone()) {
-            return false;
-        }
-        if present.records >= records {
-            return true;
-        }
-        let new = Acknowledged { records, ..present }.pack().to_le();
-        // Release: what was delivered happened before the writer may reuse the segment.
-        match word.compare_exchange_weak(found, new, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return true,
-            Err(changed) => found = changed,
-        }
     }
 }
 

@@ -25,6 +25,7 @@
 
 mod acknowledge;
 mod active;
+mod advance;
 mod attributes;
 mod bytes;
 mod cells;
@@ -47,6 +48,11 @@ mod report;
 mod segment;
 mod source;
 mod verify;
+
+/// Where a file that the writer's models share finds its atomics.
+mod sync {
+    pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+}
 
 pub use acknowledge::Exporter;
 pub use directory::{Changes, Directory, FileFault, recording_paths};

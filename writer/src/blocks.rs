@@ -95,9 +95,6 @@ impl Blocks {
                 None => busy |= 1 << number,
             }
             if chain.blocks == wanted {
-                // SYNC SPAN: orders the store that retired the blocks' former span before every store of the
-                // new one.
-                fence(Ordering::Release);
                 return Some(chain);
             }
         }
@@ -133,6 +130,8 @@ impl Blocks {
             return true;
         }
         let Some(added) = self.take(missing) else { return false };
+        // SYNC SPAN: as in `write`, for the link.
+        fence(Ordering::Release);
         self.next[chain.last as usize].store(added.head, Ordering::Relaxed);
         self.link(chain.last, added.head);
         chain.last = added.last;
@@ -152,6 +151,9 @@ impl Blocks {
     /// Writes content into a chain's blocks from byte `at` on, a multiple of 8; links the blocks it enters.
     #[inline]
     pub(crate) fn write(&self, chain: &Chain, mut at: usize, mut content: &[u8]) {
+        // SYNC SPAN: orders the store that retired the blocks' former span, by whatever thread, before every
+        // store into them. No instruction on x86-64.
+        fence(Ordering::Release);
         let mut block = chain.head;
         for _ in 0..at / BLOCK_CONTENT_SIZE {
             block = self.next[block as usize].load(Ordering::Relaxed);

@@ -11,11 +11,19 @@
 //! reordered with a later store. Executions are explored up to a number of preemptions, given with each model
 //! where it is bounded at all.
 
+mod acknowledge;
+#[path = "../../reader/src/advance.rs"]
+mod advance;
+mod base;
+mod cells;
+mod dictionary;
 mod lock;
 mod observer;
 mod publish;
+mod recording;
 mod recycle;
 mod segments;
+mod spans;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,10 +54,7 @@ fn explore(
         builder.preemption_bound = preemptions.into();
     }
     builder.check(move || {
-        let n = executions.fetch_add(1, Ordering::Relaxed);
-        if n % 20000 == 0 {
-            println!("{n}");
-        }
+        executions.fetch_add(1, Ordering::Relaxed);
         model(outcomes);
     });
     let thread = std::thread::current();

@@ -2,6 +2,7 @@
 //! reader behind it.
 
 use super::segments::{RECORD, Segments, word_of_record};
+use crate::mapping::Mapping;
 use crate::sync::{Ordering, fence};
 use otlp_mmap_format::{SegmentEntry, unseal};
 use std::mem::offset_of;
@@ -32,6 +33,11 @@ impl Cursor {
     /// For reading records whole.
     pub(super) fn whole() -> Self {
         Self { words: &[0, 1, 2, 3, 4], generation: 0, consumed: 0, next_index: 0, base: 0 }
+    }
+
+    /// For reading of each record its payload alone.
+    pub(super) fn payloads() -> Self {
+        Self { words: &[4], ..Self::whole() }
     }
 
     /// For reading of each record the word with its generation and index, and its payload.
@@ -100,4 +106,11 @@ pub(super) fn base_overwritten(segments: &Segments, generation: u32) -> u64 {
 fn base(segments: &Segments, field: usize, generation: u32) -> u64 {
     let word = segments.entry(field + (generation & 1) as usize * 8).load(Ordering::Acquire);
     unseal(word).expect("the check of a base word")
+}
+
+/// A private copy of whole words, ordered before what is loaded next.
+pub(super) fn copy(mapping: &Mapping, offset: usize, bytes: usize) -> Vec<u64> {
+    let copy = mapping.words(offset, bytes / 8).iter().map(|word| word.load(Ordering::Relaxed)).collect();
+    fence(Ordering::Acquire);
+    copy
 }

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 #[test]
 fn claim_against_observer() {
-    explore(None, &["Records([0])", "Records([1])", "Records([2])", "Recycled", "Nothing"], |outcomes| {
+    explore(None, &["Nothing", "Records([0])", "Records([1])", "Records([2])", "Recycled"], |outcomes| {
         let segments = Segments::new(1, OverflowPolicy::OverwriteOldest);
         segments.append(0).unwrap();
         let observer = thread::spawn({
             let segments = Arc::clone(&segments);
-            move || outcomes.note(format!("{:?}", Cursor::sparse().round(&segments)))
+            move || outcomes.note(format!("{:?}", Cursor::payloads().round(&segments)))
         });
         segments.append(1).unwrap();
         segments.append(2).unwrap();
@@ -27,14 +27,14 @@ fn claim_against_observer() {
 fn another_thread_stores_the_payload() {
     explore(
         None,
-        &["Records([0, 1])", "Records([2, 3])", "Records([2])", "Recycled", "Nothing"],
+        &["Nothing", "Records([0, 1])", "Records([2, 3])", "Records([2])", "Recycled"],
         |outcomes| {
             let segments = Segments::new(2, OverflowPolicy::OverwriteOldest);
             segments.append(0).unwrap();
             segments.append(1).unwrap();
             let observer = thread::spawn({
                 let segments = Arc::clone(&segments);
-                move || outcomes.note(format!("{:?}", Cursor::sparse().round(&segments)))
+                move || outcomes.note(format!("{:?}", Cursor::payloads().round(&segments)))
             });
             segments.append(2).unwrap();
             let other = thread::spawn({

@@ -1,15 +1,16 @@
 //! Storage in models: the mapping without a file (compiled in place of `storage.rs` under `cfg(loom)`).
 //!
-//! System calls are stood for by what they order: a file that is found by its name was named after all that
-//! its writer had stored before, and who finds a lock free finds what its holder stored before it gave it up.
-//! Space is always there.
+//! System calls are stood for by what they order: readers of a file begin when it gets its name, and who finds a
+//! lock free finds what its holder stored before it gave it up. Space is always there.
 
 use crate::error::Error;
 use crate::mapping::Mapping;
 use crate::sync::{AtomicBool, Ordering};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How far an append-only section is backed by space.
 pub(crate) struct Ahead {
@@ -17,17 +18,27 @@ pub(crate) struct Ahead {
     pub(crate) section_end: usize,
 }
 
-/// A mapping, and the file's name and lock.
+type OnPublish = Box<dyn FnOnce(Arc<Mapping>)>;
+
+thread_local! {
+    static ON_PUBLISH: RefCell<Option<OnPublish>> = const { RefCell::new(None) };
+}
+
+/// What is to be done at the moment at which the next file gets its name: from there on readers find it.
+pub(crate) fn on_publish(readers: impl FnOnce(Arc<Mapping>) + 'static) {
+    ON_PUBLISH.set(Some(Box::new(readers)));
+}
+
+/// A mapping, and the file's lock.
 pub(crate) struct Storage {
-    mapping: Mapping,
-    named: AtomicBool,
+    mapping: Arc<Mapping>,
     locked: AtomicBool,
 }
 
 impl Storage {
-    /// `size` bytes of zeros, without a name, locked.
+    /// `size` bytes of zeros, locked.
     pub(crate) fn in_memory(size: usize) -> Self {
-        Self { mapping: Mapping::zeroed(size), named: AtomicBool::new(false), locked: AtomicBool::new(true) }
+        Self { mapping: Arc::new(Mapping::zeroed(size)), locked: AtomicBool::new(true) }
     }
 
     #[allow(clippy::unnecessary_wraps)] // as the storage of files has it
@@ -45,13 +56,10 @@ impl Storage {
 
     #[allow(clippy::unnecessary_wraps)]
     pub(crate) fn publish(&self, _path: &Path) -> Result<(), Error> {
-        self.named.store(true, Ordering::Release);
+        if let Some(readers) = ON_PUBLISH.take() {
+            readers(Arc::clone(&self.mapping));
+        }
         Ok(())
-    }
-
-    /// Whether a reader finds the file in its directory.
-    pub(crate) fn is_named(&self) -> bool {
-        self.named.load(Ordering::Acquire)
     }
 
     #[allow(clippy::unnecessary_wraps)]
