@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:?usage: fuzz/run.sh SECONDS [TARGET...]}
 shift
-[ $# -gt 0 ] || set -- open damage filter operations
+[ $# -gt 0 ] || set -- open damage differential filter operations
 
 version=0.13.1
 tools=$PWD/fuzz/.tools

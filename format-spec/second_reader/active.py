@@ -33,13 +33,15 @@ class ActiveReader:
         return self.section.offset + BLOCK_SIZE * block
 
     def read(self, dictionary: Dictionary) -> list[Span]:
-        spans = []
-        for block, length in self._heads():
-            blocks = -(-length // CONTENT_SIZE)
-            if self.used_blocks + blocks > 2 * self.section.entry_count:
+        """The spans in flight, in the order of their heads."""
+        spans, budget = [], 2 * self.section.entry_count
+        heads = self._heads()
+        self.used_blocks = min(sum(_blocks(length) for _, length in heads), self.section.entry_count)
+        for block, length in heads:
+            budget -= _blocks(length)
+            if budget < 0:
                 self.faults.report("active-chain", self.offset(block))
                 break
-            self.used_blocks += blocks
             span = self._span(block, length, dictionary)
             if span:
                 spans.append(span)
@@ -64,41 +66,42 @@ class ActiveReader:
         return heads
 
     def _span(self, head: int, length: int, dictionary: Dictionary) -> Span | None:
-        chain, content, spilled, broken = self._chain(head, length)
+        place = self.offset(head)
+        content, spilled, whole = self._chain(head, length)
+        if not whole:
+            self.faults.report("active-chain", place)
         if len(content) < SPAN_BODY:
-            if not broken:
-                self.faults.report("active-chain", self.offset(head))
+            self.faults.report("active-chain", place)
             return None
-        if self.salvage and not any(content[:16]):
-            self.faults.report("active-chain", self.offset(head))
+        # The content is spread over blocks: its faults are those of the head.
+        span = RecordParser(dictionary, self.faults).span(Region(content, lambda _: place), 0, 0, False)
+        if self.salvage and not any(span.trace_id):
+            self.faults.report("active-chain", place)
             return None
-
-        def where(at: int) -> int:
-            block = min(at // CONTENT_SIZE, len(chain) - 1)
-            return self.offset(chain[block]) + 16 + at - block * CONTENT_SIZE
-
-        span = RecordParser(dictionary, self.faults).span(Region(content, where), 0, 0, False)
         span.in_flight = True
-        span.incomplete = spilled or broken
+        span.incomplete = spilled or not whole
         return span
 
-    def _chain(self, head: int, length: int) -> tuple[list[int], bytes, bool, bool]:
-        """Blocks and content of a chain, whether it was spilled, and whether it is broken."""
-        chain: list[int] = []
+    def _chain(self, head: int, length: int) -> tuple[bytes, bool, bool]:
+        """Content of a chain, whether the span was spilled, and whether the chain is whole."""
         content = bytearray()
         spilled, block = False, head
+        if _blocks(length) > self.section.entry_count:
+            return b"", False, False
         while len(content) < length:
             if not 0 <= block < self.section.entry_count:
-                self.faults.report("active-chain", self.offset(head))
-                return chain, bytes(content), spilled, True
+                return bytes(content), spilled, False
             data = self.source.read(self.offset(block), BLOCK_SIZE)
             if len(data) < BLOCK_SIZE:
-                self.faults.report("unreadable", self.offset(block))
-                return chain, bytes(content), spilled, True
+                return b"", spilled, False
             next_block, flags = struct.unpack_from("<II", data, 8)
-            if not chain:
+            if not content:
                 spilled = bool(flags & FLAG_SPILLED)
-            chain.append(block)
             content += data[16:][: length - len(content)]
             block = next_block - 1
-        return chain, bytes(content), spilled, False
+        return bytes(content), spilled, True
+
+
+def _blocks(length: int) -> int:
+    """Blocks that so many bytes of content take."""
+    return -(-length // CONTENT_SIZE)

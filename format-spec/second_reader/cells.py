@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import Iterator, NamedTuple
 
 from . import words
 from .crc32c import crc32c
 from .dictionary import Dictionary
 from .faults import Faults
 from .header import Section
-from .model import Series, Stream
-from .source import Source
+from .model import Series
+from .source import Source, next_nonzero
 
 GAUGE, SUM, HISTOGRAM, EXPONENTIAL = range(1, 5)
 ALIGN = 64
@@ -19,6 +19,7 @@ MAX_BUCKETS = 65536
 FLAG_OVERFLOW = 1
 VALUE_INT, VALUE_DOUBLE = 1, 2
 COUNTER_SLOTS = 16
+U64_MAX = (1 << 64) - 1
 
 
 class SeriesHeader(NamedTuple):
@@ -58,28 +59,32 @@ class CellsReader:
     def __init__(self, source: Source, section: Section, salvage: bool, faults: Faults) -> None:
         self.source = source
         self.section = section
-        self.salvage = salvage
         self.faults = faults
-        self.committed = self._committed()
+        self.used = section.length
+        self.published = 0
+        self.limited = False
+        self._read_committed(salvage)
 
-    def _committed(self) -> int:
+    def _read_committed(self, salvage: bool) -> None:
         raw = self.source.read(self.section.offset, 8)
         if len(raw) < 8:
             self.faults.report("unreadable", self.section.offset)
-            return ALIGN
+            self.used, self.limited = 0, True
+            return
         committed = words.checked(int.from_bytes(raw, "little"))
-        if committed is None or committed % ALIGN or not ALIGN <= committed <= self.section.length:
+        if committed is None:
             self.faults.report("committed", self.section.offset)
-            return ALIGN
-        return committed
+            return
+        if committed % ALIGN or not ALIGN <= committed <= self.section.length:
+            self.faults.report("committed", self.section.offset)
+        self.used = self.published = min(committed, self.section.length)
+        self.limited = not salvage
 
     def read(self, dictionary: Dictionary) -> list[Series]:
         found = []
         seen: set[tuple[int, int]] = set()
         for header in self._headers():
             key = header.stream_ref, header.attributes_ref
-            if not GAUGE <= header.kind <= EXPONENTIAL:
-                continue
             if key in seen:
                 self.faults.report("series-state", header.offset)
                 continue
@@ -89,36 +94,27 @@ class CellsReader:
                 found.append(series)
         return found
 
-    def _headers(self) -> list[SeriesHeader]:
-        headers = []
+    def _headers(self) -> Iterator[SeriesHeader]:
         at, broken = ALIGN, False
-        end = self.section.length
-        while at + 64 <= end and (self.salvage or at < self.committed):
-            offset = self.section.offset + at
-            raw = self.source.read(offset, 64)
-            if len(raw) < 64:
-                if at < self.committed:
-                    self.faults.report("unreadable", offset)
-                break
-            header = self._header(raw, at)
+        end = self.used if self.limited else self.section.length
+        while at < end:
+            header = self._header(at, end)
             if header:
-                headers.append(header)
+                yield header
                 at, broken = at + header.size, False
                 continue
-            if at >= self.committed:
-                break
-            if not broken:
-                self.faults.report("series-header", offset)
+            if at < self.published and not broken:
+                self.faults.report("series-header", self.section.offset + at)
             broken = True
-            at += ALIGN
-        return headers
+            start = self.section.offset
+            at = (next_nonzero(self.source, start + at + ALIGN, start + self.section.length) - start) & -ALIGN
 
-    def _header(self, raw: bytes, at: int) -> SeriesHeader | None:
-        size, kind, flags, stream, attributes, start, capacity, crc = struct.unpack_from("<IHHIIQII", raw)
-        if crc32c(raw[:28]) != crc or size < ALIGN or size % ALIGN:
+    def _header(self, at: int, end: int) -> SeriesHeader | None:
+        raw = self.source.read(self.section.offset + at, ALIGN)
+        if len(raw) < ALIGN:
             return None
-        end = self.section.length if self.salvage else self.committed
-        if at + size > end:
+        size, kind, flags, stream, attributes, start, capacity, crc = struct.unpack_from("<IHHIIQII", raw)
+        if size < ALIGN or size % ALIGN or at + size > end or crc32c(raw[:28]) != crc:
             return None
         if GAUGE <= kind <= EXPONENTIAL and (capacity > MAX_BUCKETS or size != series_size(kind, capacity)):
             return None
@@ -126,32 +122,35 @@ class CellsReader:
         return SeriesHeader(self.section.offset + at, size, kind, flags, stream, attributes, start, capacity, version)
 
     def _series(self, header: SeriesHeader, dictionary: Dictionary) -> Series | None:
-        stream = dictionary.stream(header.stream_ref, header.offset)
+        state = self._state(header)
+        if state is None:
+            return None
+        stream = dictionary.stream(header.stream_ref, header.offset, self.faults)
         if stream is None:
             return None
-        attributes = dictionary.attribute_set(header.attributes_ref, header.offset)
         fits = stream.aggregation == header.kind
-        if header.kind == HISTOGRAM and header.capacity != len(stream.boundaries) + 1:
-            fits = False
+        if header.kind == HISTOGRAM:
+            fits = fits and header.capacity == len(stream.boundaries) + 1
+            state["boundaries"] = stream.boundaries
         if not fits:
             self.faults.report("series-state", header.offset)
             return None
-        state = self._state(header, stream)
-        if state is None:
-            return None
+        attributes = dictionary.attribute_set(header.attributes_ref, header.offset, self.faults)
         return Series(
             state.pop("time"), header.start_time, stream, (header.stream_ref, header.attributes_ref), attributes,
             bool(header.flags & FLAG_OVERFLOW), header.kind, state,
         )  # fmt: skip
 
-    def _state(self, header: SeriesHeader, stream: Stream) -> dict | None:
-        if header.kind == SUM:
-            raw = self._read(header, 64, 32)
-            return self._sum(raw) if raw else None
+    def _state(self, header: SeriesHeader) -> dict | None:
+        """Time and value; None if nothing was measured, or the kind is of a later version."""
+        if not GAUGE <= header.kind <= EXPONENTIAL:
+            return None
         if header.version is None:
             self.faults.report("series-state", header.offset)
-            return None
-        if header.version == 0:
+        if header.kind == SUM:
+            raw = self._read(header, 64, 64)
+            return self._sum(header, raw) if raw else None
+        if not header.version:
             return None
         size = copy_size(header.kind, header.capacity)
         raw = self._read(header, 64 + (header.version & 1) * size, size)
@@ -160,7 +159,7 @@ class CellsReader:
         if header.kind == GAUGE:
             return self._gauge(header, raw)
         if header.kind == HISTOGRAM:
-            return self._histogram(header, raw, stream)
+            return self._histogram(header, raw)
         return self._exponential(header, raw)
 
     def _read(self, header: SeriesHeader, at: int, length: int) -> bytes | None:
@@ -170,12 +169,14 @@ class CellsReader:
             return None
         return raw
 
-    def _sum(self, raw: bytes) -> dict | None:
-        int_value, double_value, seen, time = struct.unpack("<qdQQ", raw)
-        if seen & (VALUE_INT | VALUE_DOUBLE) == 0:
+    def _sum(self, header: SeriesHeader, raw: bytes) -> dict | None:
+        int_value, double_value, seen, time = struct.unpack_from("<qdQQ", raw)
+        if seen > VALUE_INT | VALUE_DOUBLE:
+            self.faults.report("series-state", header.offset)
             return None
-        value = int_value if seen == VALUE_INT else float(int_value) + double_value
-        return {"time": time, "value": value}
+        values = {VALUE_INT: int_value, VALUE_DOUBLE: double_value}
+        value = values.get(seen, float(int_value) + double_value)
+        return {"time": time, "value": value} if seen else None
 
     def _gauge(self, header: SeriesHeader, raw: bytes) -> dict | None:
         time, bits, value_type = struct.unpack_from("<3Q", raw)
@@ -184,17 +185,17 @@ class CellsReader:
             return None
         return {"time": time, "value": _signed(bits) if value_type == VALUE_INT else _double(bits)}
 
-    def _histogram(self, header: SeriesHeader, raw: bytes, stream: Stream) -> dict:
+    def _histogram(self, header: SeriesHeader, raw: bytes) -> dict:
         time, total, least, greatest = struct.unpack_from("<Qddd", raw)
         buckets = list(struct.unpack_from(f"<{header.capacity}Q", raw, 32))
-        count = sum(buckets)
+        count = min(sum(buckets), U64_MAX)
         return {
             "time": time,
             "count": count,
             "sum": total,
             "min": least if count else None,
             "max": greatest if count else None,
-            "boundaries": stream.boundaries,
+            "boundaries": [],
             "bucket_counts": buckets,
         }
 
@@ -208,7 +209,7 @@ class CellsReader:
             return None
         above = list(struct.unpack_from(f"<{positives}Q", raw, 64))
         below = list(struct.unpack_from(f"<{negatives}Q", raw, 64 + 8 * capacity))
-        count = sum(above) + sum(below) + zeros
+        count = min(sum(above) + sum(below) + zeros, U64_MAX)
         return {
             "time": time,
             "count": count,
@@ -228,6 +229,6 @@ def read_counters(source: Source, section: Section, faults: Faults) -> dict[int,
     raw = source.read(section.offset, length)
     if len(raw) < length:
         faults.report("unreadable", section.offset)
-        raw = raw.ljust(length, b"\0")
+        raw = raw[: len(raw) & ~7].ljust(length, b"\0")
     counters = struct.unpack(f"<{3 * COUNTER_SLOTS}Q", raw)
     return {signal: list(counters[COUNTER_SLOTS * (signal - 1) :][:COUNTER_SLOTS]) for signal in (1, 2, 3)}

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import bisect
 import struct
-from typing import Iterator, NamedTuple
+from typing import Callable, NamedTuple
 
 from . import words
 from .crc32c import crc32c
-from .faults import Faults
+from .faults import Fault, Faults
 from .header import Section
-from .items import DESCRIPTION, BOUNDARIES, NAME, SCHEMA_URL, UNIT, VERSION, ItemParser, align8, region_at
+from .items import BOUNDARIES, DESCRIPTION, NAME, SCHEMA_URL, UNIT, VERSION, ItemParser, align8, region_at
 from .model import Attributes, Contents, Resource, Scope, Stream
-from .source import Source
+from .source import Source, next_nonzero
 
-STRING, RESOURCE, SCOPE, METRIC_STREAM, ATTRIBUTE_SET = range(1, 6)
+_KINDS = range(1, 6)
+STRING, RESOURCE, SCOPE, METRIC_STREAM, ATTRIBUTE_SET = _KINDS
 FIRST = 64
+HEADER_SIZE = 16
+MAX_ENTRY_SIZE = 1 << 24
+DAMAGE_FACTOR = 4
 _SCOPE_ITEMS = frozenset((NAME, VERSION, SCHEMA_URL))
 _STREAM_ITEMS = frozenset((NAME, DESCRIPTION, UNIT, BOUNDARIES))
+_AGGREGATIONS = range(1, 5)
 
 
 class Entry(NamedTuple):
@@ -29,172 +34,218 @@ class Entry(NamedTuple):
     end: int
 
 
+class Foreign:
+    """What a definition of a later version means: nothing to this reader, and no fault."""
+
+
+class Loaded(NamedTuple):
+    """An entry as it is remembered: what it says (None: unusable), and the faults in it."""
+
+    meaning: object
+    faults: tuple[Fault, ...]
+
+
 class Dictionary:
-    """Resolves references; each entry is checked once. `salvage`: `committed` is no limit (13.6)."""
+    """Resolves references; each entry is read once. `salvage`: `committed` is no limit (13.6)."""
 
     def __init__(self, source: Source, section: Section, salvage: bool, faults: Faults) -> None:
         self.source = source
         self.section = section
-        self.salvage = salvage
-        self.faults = faults
-        self.committed = self._committed()
+        self.used = section.length
+        self.published = 0
+        self.limited = False
+        self._read_committed(salvage, faults)
         self._entries: dict[int, Entry | None] = {}
+        self._loaded: dict[int, Loaded] = {}
         self._starts: list[int] = []
         self._ends: list[int] = []
-        self._parsed: dict[tuple[int, int], object] = {}
+        self._damaged_bytes = 0
+        self.overlapping = False
+        self.gave_up = False
 
-    def _committed(self) -> int:
+    def _read_committed(self, salvage: bool, faults: Faults) -> None:
+        self.readable = True
         raw = self.source.read(self.section.offset, 8)
         if len(raw) < 8:
-            self.faults.report("unreadable", self.section.offset)
-            return FIRST
+            faults.report("unreadable", self.section.offset)
+            self.used, self.limited, self.readable = 0, not salvage, False
+            return
         committed = words.checked(int.from_bytes(raw, "little"))
-        if committed is None or committed % 8 or not FIRST <= committed <= self.section.length:
-            self.faults.report("committed", self.section.offset)
-            return FIRST
-        return committed
+        if committed is None:
+            faults.report("committed", self.section.offset)
+            return
+        if committed % 8 or not FIRST <= committed <= self.section.length:
+            faults.report("committed", self.section.offset)
+        self.used = self.published = min(committed, self.section.length)
+        self.limited = not salvage
 
     # Entries
 
     def check(self, at: int) -> Entry | None:
         """The entry at this offset of the section, if it is whole and its CRC fits."""
-        head = self.source.read(self.section.offset + at, 16)
-        if at + 16 > self.section.length or len(head) < 16:
+        if at < FIRST or at + HEADER_SIZE > self.section.length:
+            return None
+        head = self.source.read(self.section.offset + at, HEADER_SIZE)
+        if len(head) < HEADER_SIZE:
             return None
         length, kind, crc = struct.unpack_from("<III", head)
-        if length < 16 or at + length > self.section.length:
+        if not HEADER_SIZE <= length <= min(self.section.length - at, MAX_ENTRY_SIZE):
             return None
-        if self.section.offset + at + length > self.source.size():
+        if self._damaged_bytes > DAMAGE_FACTOR * self.section.length:
+            self.gave_up = True
             return None
-        payload = self.source.read(self.section.offset + at + 16, length - 16)
-        if len(payload) < length - 16 or crc32c(payload, crc32c(head[:8])) != crc:
+        payload = self.source.read(self.section.offset + at + HEADER_SIZE, length - HEADER_SIZE)
+        if len(payload) < length - HEADER_SIZE:
+            return None
+        if crc32c(payload, crc32c(head[:8])) != crc:
+            self._damaged_bytes += length
             return None
         return Entry(at, kind, payload, at + length)
 
-    def entry(self, reference: int) -> Entry | None:
-        """The entry that a reference names, from memory if it was asked for before."""
-        at = reference * 8
-        if at not in self._entries:
-            self._entries[at] = None
-            if at >= FIRST and not self._inside(at):
-                entry = self.check(at)
-                self._entries[at] = entry
-                if entry:
-                    self._accept(entry)
-        return self._entries[at]
-
-    def _inside(self, at: int) -> bool:
-        """Whether this is the middle of an entry that was accepted."""
-        place = bisect.bisect_left(self._starts, at)
-        return place > 0 and self._ends[place - 1] > at
-
-    def _accept(self, entry: Entry) -> None:
-        place = bisect.bisect_left(self._starts, entry.at)
-        self._starts.insert(place, entry.at)
-        self._ends.insert(place, entry.end)
-
-    def resolve(self, reference: int, kind: int, place: int) -> Entry | None:
-        """The entry of this kind; `place` is the offset in the file of what refers to it."""
-        entry = self.entry(reference)
-        if entry is None or entry.kind != kind:
-            self.faults.report("reference", place)
+    def _accept(self, at: int) -> Entry | None:
+        """As `check`, for an entry that overlaps none that was accepted before."""
+        entry = self.check(at)
+        if entry is None:
             return None
-        if entry.end > self.committed and not self.salvage:
-            self.faults.report("reference", place)
+        place = bisect.bisect_left(self._starts, entry.end)
+        if place and self._ends[place - 1] > at:
+            self.overlapping = True
+            return None
+        self._starts.insert(place, at)
+        self._ends.insert(place, entry.end)
         return entry
 
-    def walk(self) -> Iterator[Entry]:
-        """Every whole entry, in order. Reports what is broken below `committed`."""
-        at, broken = FIRST, False
-        end = self.section.length if self.salvage else self.committed
-        while at + 16 <= end:
+    def _entry(self, reference: int, place: int, faults: Faults) -> Entry | None:
+        """The entry that a reference names. `place`: the offset in the file of what refers to it."""
+        at = reference * 8
+        if at >= self.section.length:
+            return None
+        if reference not in self._entries:
+            entry = self._accept(at)
+            self._entries[reference] = entry
+            if entry and self.limited and at >= self.used and entry.kind in _KINDS:
+                faults.report_reference(reference, place)
+        return self._entries[reference]
+
+    def _resolve(self, reference: int, kind: int, place: int, faults: Faults) -> object:
+        """What an entry of this kind says. One of another kind is not decoded: definitions cannot form long chains."""
+        entry = self._entry(reference, place, faults)
+        meaning = self._meaning(reference, entry, faults) if entry and entry.kind == kind else None
+        if meaning is None:
+            faults.report_reference(reference, place)
+        return meaning
+
+    def _meaning(self, reference: int, entry: Entry, faults: Faults) -> object:
+        """What an entry says; None if that cannot be made out."""
+        if reference not in self._loaded:
+            self._loaded[reference] = self._decode(entry)
+        loaded = self._loaded[reference]
+        faults.tell(loaded.faults)
+        return loaded.meaning
+
+    def verify(self, faults: Faults) -> int:
+        """Reads every whole entry and gives their number. What is broken below `committed` is a fault."""
+        if not self.readable:
+            return 0
+        at, count, broken = FIRST, 0, False
+        while at < self.used if self.limited else at + HEADER_SIZE <= self.section.length:
+            offset = self.section.offset + at
             entry = self.check(at)
             if entry:
-                yield entry
-                at, broken = at + align8(entry.end - entry.at), False
+                count, broken = count + 1, False
+                self._verify_entry(at // 8, entry.kind, faults)
+                at += align8(entry.end - at)
                 continue
-            if not broken and at < self.committed:
-                self.faults.report("dictionary-entry", self.section.offset + at)
+            if at < self.published and not broken:
+                faults.report("dictionary-entry", offset)
             broken = True
-            at += 8
+            start, end = self.section.offset, self.section.offset + self.section.length
+            at = next_nonzero(self.source, start + at + 8, end) - start & ~7
+        return count
+
+    def _verify_entry(self, reference: int, kind: int, faults: Faults) -> None:
+        """Decodes a whole entry for the faults in it. One that cannot be made out, or overlaps another, is a fault."""
+        offset = self.section.offset + reference * 8
+        entry = self._entry(reference, offset, faults)
+        if kind in _KINDS and (entry is None or self._meaning(reference, entry, faults) is None):
+            faults.report("dictionary-entry", offset)
 
     # What entries say
 
-    def _parse(self, entry: Entry, skip: int, allowed: frozenset[int]) -> Contents:
-        region = region_at(entry.payload, self.section.offset + entry.at + 16)
-        return ItemParser(region, self, self.faults).contents(skip, allowed)
+    def _decode(self, entry: Entry) -> Loaded:
+        decoders: dict[int, Callable[[Entry, Faults], object]] = {
+            STRING: self._string,
+            RESOURCE: self._resource,
+            SCOPE: self._scope,
+            METRIC_STREAM: self._stream,
+            ATTRIBUTE_SET: self._attribute_set,
+        }
+        faults = Faults()
+        meaning = decoders[entry.kind](entry, faults)
+        return Loaded(meaning, tuple(faults.kept))
 
-    def string(self, reference: int, place: int) -> str | None:
-        entry = self.resolve(reference, STRING, place)
-        if entry is None:
-            return None
-        key = STRING, entry.at
-        if key not in self._parsed:
-            region = region_at(entry.payload, self.section.offset + entry.at + 16)
-            parser = ItemParser(region, self, self.faults)
-            self._parsed[key] = parser.text(0, len(entry.payload), -16)
-        return self._parsed[key]  # type: ignore[return-value]
+    def _parser(self, entry: Entry, faults: Faults) -> ItemParser:
+        region = region_at(entry.payload, self.section.offset + entry.at + HEADER_SIZE)
+        return ItemParser(region, self, faults)
 
-    def resource(self, reference: int, place: int) -> Resource:
-        entry = self.resolve(reference, RESOURCE, place)
-        if entry is None:
-            return Resource()
-        key = RESOURCE, entry.at
-        if key not in self._parsed:
-            found = self._parse(entry, 0, frozenset((SCHEMA_URL,)))
-            self._parsed[key] = Resource(found.attributes, found.texts.get(SCHEMA_URL, ""))
-        return self._parsed[key]  # type: ignore[return-value]
+    def _contents(self, entry: Entry, body: int, allowed: frozenset[int], faults: Faults) -> Contents:
+        return self._parser(entry, faults).contents(body, allowed)
 
-    def scope(self, reference: int, place: int) -> Scope:
-        entry = self.resolve(reference, SCOPE, place)
-        if entry is None:
-            return Scope()
-        key = SCOPE, entry.at
-        if key not in self._parsed:
-            self._parsed[key] = self._scope(entry, place)
-        return self._parsed[key]  # type: ignore[return-value]
+    def _string(self, entry: Entry, faults: Faults) -> str:
+        return self._parser(entry, faults).text(0, len(entry.payload), -HEADER_SIZE)
 
-    def _scope(self, entry: Entry, place: int) -> Scope:
+    def _resource(self, entry: Entry, faults: Faults) -> Resource:
+        found = self._contents(entry, 0, frozenset((SCHEMA_URL,)), faults)
+        return Resource(found.attributes, found.texts.get(SCHEMA_URL, ""))
+
+    def _scope(self, entry: Entry, faults: Faults) -> Scope | None:
         if len(entry.payload) < 8:
-            self.faults.report("reference", place)
-            return Scope()
-        here = self.section.offset + entry.at
-        resource = self.resource(int.from_bytes(entry.payload[:4], "little"), here)
-        found = self._parse(entry, 8, _SCOPE_ITEMS)
+            return None
+        body = self.section.offset + entry.at + HEADER_SIZE
+        resource = self.resource(int.from_bytes(entry.payload[:4], "little"), body, faults)
+        found = self._contents(entry, 8, _SCOPE_ITEMS, faults)
         texts = found.texts
         return Scope(
             texts.get(NAME, ""), texts.get(VERSION, ""), texts.get(SCHEMA_URL, ""), found.attributes, resource
         )
 
-    def stream(self, reference: int, place: int) -> Stream | None:
-        entry = self.resolve(reference, METRIC_STREAM, place)
-        if entry is None:
-            return None
-        key = METRIC_STREAM, entry.at
-        if key not in self._parsed:
-            self._parsed[key] = self._stream(entry, place)
-        return self._parsed[key]  # type: ignore[return-value]
-
-    def _stream(self, entry: Entry, place: int) -> Stream | None:
+    def _stream(self, entry: Entry, faults: Faults) -> Stream | Foreign | None:
         if len(entry.payload) < 24:
-            self.faults.report("reference", place)
             return None
         scope_ref, aggregation, _, monotonic = struct.unpack_from("<4I", entry.payload)
-        scope = self.scope(scope_ref, self.section.offset + entry.at)
-        found = self._parse(entry, 24, _STREAM_ITEMS)
+        scope = self.scope(scope_ref, self.section.offset + entry.at + HEADER_SIZE, faults)
+        found = self._contents(entry, 24, _STREAM_ITEMS, faults)
+        if aggregation not in _AGGREGATIONS:
+            return Foreign()
         texts = found.texts
         return Stream(
             scope, aggregation, monotonic != 0,
             texts.get(NAME, ""), texts.get(DESCRIPTION, ""), texts.get(UNIT, ""), found.boundaries,
         )  # fmt: skip
 
-    def attribute_set(self, reference: int, place: int) -> Attributes:
+    def _attribute_set(self, entry: Entry, faults: Faults) -> Attributes:
+        return self._contents(entry, 0, frozenset(), faults).attributes
+
+    # Each gives what a reference means at `place`, an offset in the file, and reports to `faults`.
+
+    def string(self, reference: int, place: int, faults: Faults) -> str | None:
+        found = self._resolve(reference, STRING, place, faults)
+        return found if isinstance(found, str) else None
+
+    def resource(self, reference: int, place: int, faults: Faults) -> Resource:
+        found = self._resolve(reference, RESOURCE, place, faults)
+        return found if isinstance(found, Resource) else Resource()
+
+    def scope(self, reference: int, place: int, faults: Faults) -> Scope:
+        found = self._resolve(reference, SCOPE, place, faults)
+        return found if isinstance(found, Scope) else Scope()
+
+    def stream(self, reference: int, place: int, faults: Faults) -> Stream | None:
+        found = self._resolve(reference, METRIC_STREAM, place, faults)
+        return found if isinstance(found, Stream) else None
+
+    def attribute_set(self, reference: int, place: int, faults: Faults) -> Attributes:
         if reference == 0:
             return {}
-        entry = self.resolve(reference, ATTRIBUTE_SET, place)
-        if entry is None:
-            return {}
-        key = ATTRIBUTE_SET, entry.at
-        if key not in self._parsed:
-            self._parsed[key] = self._parse(entry, 0, frozenset()).attributes
-        return self._parsed[key]  # type: ignore[return-value]
+        found = self._resolve(reference, ATTRIBUTE_SET, place, faults)
+        return found if isinstance(found, dict) else {}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import Iterator, NamedTuple
+from typing import Iterable, NamedTuple
 
 
 class Fault(NamedTuple):
@@ -20,17 +19,32 @@ class Faults:
         self.kept: list[Fault] = []
         self.count = 0
         self.kept_limit = kept_limit
+        self._told: set[Fault] = set()
+        self._bad_references: set[int] = set()
 
     def report(self, rule: str, offset: int) -> None:
         self.count += 1
         if len(self.kept) < self.kept_limit:
             self.kept.append(Fault(offset, rule))
 
+    def report_reference(self, reference: int, place: int) -> None:
+        """A reference that leads nowhere is reported where it is met first."""
+        if reference not in self._bad_references:
+            self._bad_references.add(reference)
+            self.report("reference", place)
+
+    def tell(self, found: Iterable[Fault]) -> None:
+        """Faults inside of a dictionary entry, which many may refer to: each is reported once."""
+        for fault in found:
+            if fault not in self._told:
+                self._told.add(fault)
+                self.report(fault.rule, fault.offset)
+
     def mark(self) -> tuple[int, int]:
         """Where the list stands, for `rewind`."""
         return self.count, len(self.kept)
 
     def rewind(self, mark: tuple[int, int]) -> None:
-        """Forgets what was found since `mark`."""
+        """Forgets what was reported since `mark`."""
         self.count, kept = mark
         del self.kept[kept:]

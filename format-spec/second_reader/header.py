@@ -41,6 +41,10 @@ class Section(NamedTuple):
     entry_size: int
     entry_count: int
 
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
 
 @dataclass
 class Header:
@@ -124,15 +128,13 @@ def _check_fields(page: bytes, header: Header) -> None:
 
 
 def _check_places(table: list[Section], file_size: int) -> None:
-    end = 0
-    for section in sorted(table, key=lambda section: (section.offset, section.length)):
+    for number, section in enumerate(table):
         if section.offset % PAGE or section.offset < PAGE:
             raise Refused("a section is not aligned")
-        if section.offset + section.length > file_size:
+        if section.end > file_size:
             raise Refused("a section ends past the file")
-        if section.length and section.offset < end:
+        if any(section.offset < other.end and other.offset < section.end for other in table[:number]):
             raise Refused("sections overlap")
-        end = max(end, section.offset + section.length)
 
 
 def _take_section(section: Section, header: Header) -> None:
@@ -143,6 +145,10 @@ def _take_section(section: Section, header: Header) -> None:
     entry_size = _ENTRY_SIZES.get(section.kind, header.segment_size)
     if section.entry_size != entry_size or section.entry_size * section.entry_count > section.length:
         raise Refused("a section's entries have the wrong size")
+    if section.kind in (METRIC_CELLS, DICTIONARY) and section.length < 64:
+        raise Refused("a section has no room for its header")
+    if section.kind == COUNTERS and section.entry_count < 48:
+        raise Refused("counters are missing")
     if pooled and section.entry_count > MAX_SEGMENT_COUNT:
         raise Refused("a pool has too many segments")
     if (section.kind, section.signal) in header.sections:

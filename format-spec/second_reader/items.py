@@ -40,17 +40,15 @@ def region_at(data: bytes, offset: int) -> Region:
 class Item(NamedTuple):
     at: int
     tag: int
-    truncated: bool
     reference: int
     end: int
 
 
 class Owner:
-    """What an attribute list belongs to: how many attributes it lost, and whether anything was cut."""
+    """What an attribute list belongs to, and how many attributes it lost."""
 
     def __init__(self) -> None:
         self.dropped = 0
-        self.truncated = False
 
 
 class ItemParser:
@@ -65,7 +63,7 @@ class ItemParser:
     def fault(self, rule: str, at: int) -> None:
         self.faults.report(rule, self.where(at))
 
-    def items(self, at: int, end: int, owner: Owner) -> Iterator[Item]:
+    def items(self, at: int, end: int) -> Iterator[Item]:
         """The items of a list; a broken one ends it."""
         while at < end:
             if end - at < 8:
@@ -76,8 +74,7 @@ class ItemParser:
             if length < 8 or length > end - at:
                 self.fault("item-length", at)
                 return
-            owner.truncated |= bool(word & TRUNCATED)
-            yield Item(at, word & 0x7F, bool(word & TRUNCATED), reference, at + length)
+            yield Item(at, word & ~TRUNCATED & 0xFF, reference, at + length)
             at += align8(length)
 
     def text(self, start: int, end: int, at: int) -> str:
@@ -91,14 +88,14 @@ class ItemParser:
 
     def string(self, reference: int, at: int) -> str | None:
         """The dictionary string that the item at `at` names."""
-        return self.dictionary.string(reference, self.where(at))
+        return self.dictionary.string(reference, self.where(at), self.faults)
 
     # Attributes and values
 
     def attributes(self, at: int, end: int, depth: int, owner: Owner) -> Attributes:
         """A list of attributes alone: of a span event, a link, a map."""
         found: Attributes = {}
-        for item in self.items(at, end, owner):
+        for item in self.items(at, end):
             if item.tag < 32:
                 self.attribute(item, found, depth, owner)
             elif item.tag <= BOUNDARIES:
@@ -124,16 +121,16 @@ class ItemParser:
                 return
             key = self.text(item.at + 16, item.at + 16 + length, item.at)
             start = item.at + align8(16 + length)
-        into[key] = self.value(item, min(start, item.end), depth, owner)
+        into[key] = self.value(item, min(start, item.end), depth)
 
-    def value(self, item: Item, start: int, depth: int, owner: Owner) -> Value:
+    def value(self, item: Item, start: int, depth: int) -> Value:
         """The value of an item whose payload behind the key is `start..item.end`."""
         if item.tag == STRING:
             return self.text(start, item.end, item.at)
         if item.tag == BYTES:
             return bytes(self.data[start : item.end])
         if item.tag in (ARRAY, MAP):
-            return self.nested(item, start, depth, owner)
+            return self.nested(item, start, depth)
         return self.scalar(item, start)
 
     def scalar(self, item: Item, start: int) -> Value:
@@ -154,15 +151,15 @@ class ItemParser:
             self.fault("item-payload", item.at)
         return byte != 0
 
-    def nested(self, item: Item, start: int, depth: int, owner: Owner) -> Value:
+    def nested(self, item: Item, start: int, depth: int) -> Value:
         if depth >= MAX_DEPTH and start < item.end:
             self.fault("value-depth", item.at)
             start = item.end
         if item.tag == MAP:
-            return self.attributes(start, item.end, depth + 1, owner)
-        return [self.bare(element, depth + 1, owner) for element in self.items(start, item.end, owner)]
+            return self.attributes(start, item.end, depth + 1, Owner())
+        return [self.bare(element, depth + 1) for element in self.items(start, item.end)]
 
-    def bare(self, item: Item, depth: int, owner: Owner) -> Value:
+    def bare(self, item: Item, depth: int) -> Value:
         """A value without a key: an element of an array, or a body."""
         if item.tag > MAP:
             if NAME <= item.tag <= BOUNDARIES:
@@ -170,7 +167,7 @@ class ItemParser:
             return None
         if item.reference:
             self.fault("item-payload", item.at)
-        return self.value(item, item.at + 8, depth, owner)
+        return self.value(item, item.at + 8, depth)
 
     # The items of a record or a definition
 
@@ -178,30 +175,29 @@ class ItemParser:
         """All items from `at` to the end. Attributes are always allowed."""
         found = Contents()
         owner = Owner()
-        for item in self.items(at, len(self.data), owner):
+        for item in self.items(at, len(self.data)):
             if item.tag < 32:
                 self.attribute(item, found.attributes, 1, owner)
             elif item.tag in allowed:
-                self.tagged(item, found, owner)
+                self.tagged(item, found)
             elif item.tag <= BOUNDARIES:
                 self.fault("item-payload", item.at)
         found.dropped[0] = min(found.dropped[0] + owner.dropped, U32_MAX)
-        found.truncated = owner.truncated
         return found
 
-    def tagged(self, item: Item, into: Contents, owner: Owner) -> None:
+    def tagged(self, item: Item, into: Contents) -> None:
         if item.tag in _TEXTS:
             into.texts[item.tag] = self.text_item(item)
         elif item.tag == STATUS:
             self.status(item, into)
         elif item.tag == SPAN_EVENT:
-            self.span_event(item, into, owner)
+            self.span_event(item, into)
         elif item.tag == LINK:
-            self.link(item, into, owner)
+            self.link(item, into)
         elif item.tag == DROPPED:
             self.dropped(item, into)
         elif item.tag == BODY:
-            into.body = self.body(item, owner)
+            into.body = self.body(item)
         elif item.tag == BOUNDARIES:
             self.boundaries(item, into)
 
@@ -225,7 +221,7 @@ class ItemParser:
             code = 0
         into.status = code, self.text(item.at + 16, item.end, item.at)
 
-    def span_event(self, item: Item, into: Contents, outer: Owner) -> None:
+    def span_event(self, item: Item, into: Contents) -> None:
         if self.too_short(item, 16):
             return
         time, dropped, length = struct.unpack_from("<QII", self.data, item.at + 8)
@@ -236,10 +232,10 @@ class ItemParser:
         name = self.text(start, start + length, item.at)
         if item.reference:
             name = self.string(item.reference, item.at) or ""
-        attributes, dropped = self.inner(item, start + align8(length), dropped, outer)
+        attributes, dropped = self.inner(item, start + align8(length), dropped)
         into.events.append(SpanEvent(time, name, attributes, dropped))
 
-    def link(self, item: Item, into: Contents, outer: Owner) -> None:
+    def link(self, item: Item, into: Contents) -> None:
         if self.too_short(item, 40):
             return
         trace_id, span_id, flags, dropped, length = struct.unpack_from("<16s8sIII", self.data, item.at + 8)
@@ -248,13 +244,12 @@ class ItemParser:
             self.fault("item-length", item.at)
             return
         trace_state = self.text(start, start + length, item.at)
-        attributes, dropped = self.inner(item, start + align8(length), dropped, outer)
+        attributes, dropped = self.inner(item, start + align8(length), dropped)
         into.links.append(Link(trace_id, span_id, flags, trace_state, attributes, dropped))
 
-    def inner(self, item: Item, start: int, dropped: int, outer: Owner) -> tuple[Attributes, int]:
+    def inner(self, item: Item, start: int, dropped: int) -> tuple[Attributes, int]:
         owner = Owner()
         attributes = self.attributes(start, item.end, 1, owner)
-        outer.truncated |= owner.truncated
         return attributes, min(dropped + owner.dropped, U32_MAX)
 
     def dropped(self, item: Item, into: Contents) -> None:
@@ -263,9 +258,9 @@ class ItemParser:
         for i, number in enumerate(struct.unpack_from("<3I", self.data, item.at + 8)):
             into.dropped[i] = min(into.dropped[i] + number, U32_MAX)
 
-    def body(self, item: Item, owner: Owner) -> Value:
-        for inner in self.items(item.at + 8, item.end, owner):
-            return self.bare(inner, 1, owner)
+    def body(self, item: Item) -> Value:
+        for inner in self.items(item.at + 8, item.end):
+            return self.bare(inner, 1)
         return None
 
     def boundaries(self, item: Item, into: Contents) -> None:
@@ -274,5 +269,5 @@ class ItemParser:
         rising = all(a < b for a, b in zip(bounds, bounds[1:]))
         if len(raw) % 8 or not rising or not all(map(math.isfinite, bounds)):
             self.fault("item-payload", item.at)
-            return
+            bounds = []
         into.boundaries = bounds

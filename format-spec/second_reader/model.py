@@ -67,7 +67,6 @@ class Contents:
     dropped: list[int] = field(default_factory=lambda: [0, 0, 0])
     body: Value = None
     boundaries: list[float] = field(default_factory=list)
-    truncated: bool = False
 
 
 @dataclass

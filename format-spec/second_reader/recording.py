@@ -31,6 +31,7 @@ class Recording:
     dictionary_used: int = 0
     cells_used: int = 0
     active_blocks_used: int = 0
+    order_matters: bool = False
     faults: list[Fault] = field(default_factory=list)
     fault_count: int = 0
 
@@ -45,24 +46,26 @@ def read(source: Source, boot_id: bytes, kept_faults: int = 1000) -> Recording:
     faults = Faults(kept_faults)
     if header.state not in (1, STATE_CLOSED):
         faults.report("file-state", STATE_OFFSET)
+    if source.size() < header.file_size:
+        faults.report("unreadable", source.size())
     same_boot = any(header.boot_id) and header.boot_id == boot_id
     salvage = not same_boot
     mode = "published" if same_boot else "closed" if header.closed else "salvage"
     recording = Recording(header)
+    recording.counters = read_counters(source, header.sections[COUNTERS, 0], faults)
     dictionary = Dictionary(source, header.sections[DICTIONARY, 0], salvage, faults)
-    parser = RecordParser(dictionary, faults)
+    recording.dictionary_entries = dictionary.verify(faults)
     active = ActiveReader(source, header.sections[ACTIVE_SPANS, 0], salvage, faults)
     in_flight = active.read(dictionary)
+    parser = RecordParser(dictionary, faults)
     for signal in SIGNALS:
         _read_pool(recording, source, signal, mode, parser, faults)
     ended = {(span.trace_id, span.span_id) for span in recording.spans}
     recording.spans_in_flight = [span for span in in_flight if (span.trace_id, span.span_id) not in ended]
     cells = CellsReader(source, header.sections[METRIC_CELLS, 0], salvage, faults)
     recording.series = cells.read(dictionary)
-    recording.counters = read_counters(source, header.sections[COUNTERS, 0], faults)
-    recording.dictionary_entries = sum(1 for _ in dictionary.walk())
-    recording.dictionary_used = dictionary.committed
-    recording.cells_used = cells.committed
+    recording.dictionary_used, recording.cells_used = dictionary.used, cells.used
+    recording.order_matters = dictionary.overlapping or dictionary.gave_up
     recording.active_blocks_used = active.used_blocks
     recording.faults, recording.fault_count = faults.kept, faults.count
     return recording

@@ -51,7 +51,7 @@ class RecordParser:
             return contents.texts[NAME]
         if reference == 0:
             return ""
-        return self.dictionary.string(reference, place) or ""
+        return self.dictionary.string(reference, place, self.faults) or ""
 
     def in_range(self, number: int, greatest: int, place: int) -> int:
         if number <= greatest:
@@ -59,21 +59,23 @@ class RecordParser:
         self.faults.report("record-body", place)
         return 0
 
+    def contents(self, region: Region, at: int, allowed: frozenset[int]) -> Contents:
+        return ItemParser(region, self.dictionary, self.faults).contents(at, allowed)
+
     def span(self, region: Region, at: int, end_time: int, truncated: bool) -> Span:
         """A span whose body stands at `at` of the region."""
         place = region.where(0)
         trace_id, span_id, parent, start, scope_ref, flags, name_ref, kind = struct.unpack_from(
             "<16s8s8sQ4I", region.data, at
         )
+        contents = self.contents(region, at + SPAN_BODY, _SPAN_ITEMS)
+        name = self.name(contents, name_ref, place)
         if not any(trace_id) or not any(span_id):
             self.faults.report("record-body", place)
+        scope = self.dictionary.scope(scope_ref, place, self.faults)
         kind = self.in_range(kind, 5, place)
-        scope = self.dictionary.scope(scope_ref, place)
-        contents = ItemParser(region, self.dictionary, self.faults).contents(at + SPAN_BODY, _SPAN_ITEMS)
-        name = self.name(contents, name_ref, place)
         return Span(
-            trace_id, span_id, parent, start, end_time, scope, flags, name, kind, contents,
-            truncated or contents.truncated,
+            trace_id, span_id, parent, start, end_time, scope, flags, name, kind, contents, truncated
         )  # fmt: skip
 
     def event(self, region: Region, time: int, truncated: bool) -> Event:
@@ -81,14 +83,12 @@ class RecordParser:
         observed, trace_id, span_id, scope_ref, name_ref, severity, flags = struct.unpack_from(
             "<Q16s8s4I", region.data, HEADER_SIZE
         )
-        severity = self.in_range(severity, 24, place)
-        scope = self.dictionary.scope(scope_ref, place)
-        parser = ItemParser(region, self.dictionary, self.faults)
-        contents = parser.contents(HEADER_SIZE + EVENT_BODY, _EVENT_ITEMS)
+        contents = self.contents(region, HEADER_SIZE + EVENT_BODY, _EVENT_ITEMS)
         name = self.name(contents, name_ref, place)
+        scope = self.dictionary.scope(scope_ref, place, self.faults)
+        severity = self.in_range(severity, 24, place)
         return Event(
-            time, observed, trace_id, span_id, scope, name, severity, flags, contents,
-            truncated or contents.truncated,
+            time, observed, trace_id, span_id, scope, name, severity, flags, contents, truncated
         )  # fmt: skip
 
     def measurement(self, region: Region, time: int) -> Measurement | None:
@@ -96,12 +96,11 @@ class RecordParser:
         trace_id, span_id, stream_ref, attributes_ref, bits, flags = struct.unpack_from(
             "<16s8sIIQI", region.data, HEADER_SIZE
         )
-        stream = self.dictionary.stream(stream_ref, place)
+        contents = self.contents(region, HEADER_SIZE + MEASUREMENT_BODY, _NO_ITEMS)
+        stream = self.dictionary.stream(stream_ref, place, self.faults)
         if stream is None:
             return None
-        attributes = self.dictionary.attribute_set(attributes_ref, place)
-        parser = ItemParser(region, self.dictionary, self.faults)
-        contents = parser.contents(HEADER_SIZE + MEASUREMENT_BODY, _NO_ITEMS)
+        attributes = self.dictionary.attribute_set(attributes_ref, place, self.faults)
         value = struct.unpack("<d" if flags & FLAG_DOUBLE else "<q", bits.to_bytes(8, "little"))[0]
         return Measurement(
             time, trace_id, span_id, stream, (stream_ref, attributes_ref), attributes, value,

@@ -7,7 +7,7 @@ import datetime
 import math
 from typing import Any
 
-from .cells import EXPONENTIAL, GAUGE, HISTOGRAM, SUM
+from .cells import EXPONENTIAL, GAUGE, HISTOGRAM, SUM, U64_MAX
 from .header import EVENTS, MEASUREMENTS, POLICIES, SIGNALS, SPANS
 from .items import SEVERITY_TEXT, TRACE_STATE
 from .model import Attributes, Event, Measurement, Resource, Scope, Series, Span, Value
@@ -15,7 +15,6 @@ from .recording import Recording
 
 SCHEMA_VERSION = 1
 EXEMPLARS_KEPT = 16
-U64_MAX = (1 << 64) - 1
 _SPAN_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _STATUS = ("unset", "ok", "error")
 _SEVERITIES = ("trace", "debug", "info", "warn", "error", "fatal")

@@ -30,16 +30,12 @@ class Record(NamedTuple):
     time: int
     data: bytes
 
-    def offset(self, base: int) -> int:
-        return base + self.at
-
 
 @dataclass
 class Slot:
     """What was found in one segment."""
 
     base: int
-    table_generation: int = 0
     generation: int = 0
     published: int = 0
     present: int = 0
@@ -51,20 +47,28 @@ class Pool:
     """What was found in the segments of one signal."""
 
     slots: list[Slot] = field(default_factory=list)
-    base_records: int = 0
+    recorded: int = 0
     overwritten: int = 0
-
-    @property
-    def recorded(self) -> int:
-        return self.base_records + sum(slot.present for slot in self.slots)
 
 
 class TableEntry(NamedTuple):
+    """An entry of a segment table. Words whose check does not fit are None."""
+
     offset: int
+    used: bool
     committed: words.Committed | None
     acknowledged: words.Acknowledged | None
     base_records: tuple[int | None, int | None]
     base_overwritten: tuple[int | None, int | None]
+
+    def named(self) -> set[int]:
+        """The generations that the words name."""
+        return {word.generation for word in (self.committed, self.acknowledged) if word}
+
+    def present_generation(self) -> int | None:
+        """The generation whose base words are in force."""
+        word = self.committed or self.acknowledged
+        return word.generation if word else None
 
 
 class Scanner:
@@ -89,17 +93,20 @@ class Scanner:
         kind, flags = first >> 32 & 0xFFFF, first >> 48
         return Record(at, length, kind, flags, second & 0xFFFFFFFF, second >> 32, whole, time, data)
 
+    def next_nonzero(self, at: int) -> int:
+        """The next multiple of 8 from `at` on at which a record may stand: zeros are none."""
+        nonzero = _NOT_ZERO.search(self.data, at)
+        return max(at, nonzero.start() & ~7) if nonzero else len(self.data)
+
     def next_from(self, at: int, wanted: Callable[[Record], bool]) -> Record | None:
-        """The next record at a multiple of 8 from `at` on. Zeros are no record, so they are passed over."""
-        while True:
-            nonzero = _NOT_ZERO.search(self.data, at)
-            if nonzero is None:
-                return None
-            at = max(at, nonzero.start() & ~7)
+        """The next record that is `wanted`, at a multiple of 8 from `at` on."""
+        at = self.next_nonzero(at)
+        while at < len(self.data):
             record = self.record(at)
             if record and wanted(record):
                 return record
-            at += 8
+            at = self.next_nonzero(at + 8)
+        return None
 
 
 class PoolReader:
@@ -124,7 +131,8 @@ class PoolReader:
             entry = self._entry(self.table.offset + 64 * index)
             if entry:
                 self._slot(entry, slot, mode)
-                self._bases(entry, slot, pool)
+                self._count(entry, slot, pool)
+                self._check_words(entry, slot)
             pool.slots.append(slot)
             for record in slot.records:
                 parse(record, slot.base)
@@ -138,101 +146,118 @@ class PoolReader:
         fields = struct.unpack_from("<6Q", raw)
         counts = [words.checked(word) for word in fields[2:]]
         return TableEntry(
-            offset, words.committed(fields[0]), words.acknowledged(fields[1]),
+            offset, fields[0] != 0, words.committed(fields[0]), words.acknowledged(fields[1]),
             (counts[0], counts[1]), (counts[2], counts[3]),
         )  # fmt: skip
 
     def _slot(self, entry: TableEntry, slot: Slot, mode: str) -> None:
-        sound = None not in entry.base_records and None not in entry.base_overwritten
-        if not sound or entry.acknowledged is None:
-            self.faults.report("segment-entry", entry.offset)
-        if entry.committed is None:
-            self.faults.report("committed", entry.offset)
-        else:
-            slot.table_generation, slot.published = entry.committed
-        if mode == "salvage":
-            self._salvage(slot)
-            return
         mark = self.faults.mark()
-        if entry.committed is not None:
-            self._published(entry, entry.committed, slot, mode == "closed")
-        if entry.committed is None or not sound or self.faults.mark() != mark:
+        committed = self._committed(entry, slot.base)
+        slot.published = committed.bytes
+        if mode == "salvage":
+            self._salvage(entry, slot)
+            return
+        if committed.generation:
+            if entry.base_records[committed.generation & 1] is None:
+                self.faults.report("segment-entry", entry.offset)
+            self._published(committed, slot, mode == "closed")
+        if self.faults.mark() != mark:
             self._look_further(entry, slot)
 
-    def _look_further(self, entry: TableEntry, slot: Slot) -> None:
-        """Reads a slot with faults by 13.6, and takes that if the table names the generation found."""
-        mark = self.faults.mark()
-        further = Slot(slot.base, slot.table_generation, published=slot.published)
-        self._salvage(further)
-        self.faults.rewind(mark)
-        named = {entry.committed and entry.committed.generation, entry.acknowledged and entry.acknowledged.generation}
-        if further.records and further.generation in named:
-            slot.generation, slot.present, slot.records = further.generation, further.present, further.records
-
-    def _bases(self, entry: TableEntry, slot: Slot, pool: Pool) -> None:
-        """Adds the counts of earlier generations, if the table and the records speak of the same one."""
-        acknowledged = entry.acknowledged
-        if entry.committed is None and acknowledged and acknowledged.generation == slot.generation:
-            slot.table_generation = slot.generation
-        generation = slot.table_generation
+    def _committed(self, entry: TableEntry, base: int) -> words.Committed:
+        """What is published, rounded down to what is possible."""
+        if entry.committed is None:
+            self.faults.report("committed", entry.offset)
+            return words.Committed(0, 0)
+        generation, length = entry.committed
         if generation == 0:
-            return
-        records = entry.base_records[generation & 1] or 0
-        overwritten = entry.base_overwritten[generation & 1] or 0
-        if overwritten > records:
-            self.faults.report("segment-entry", entry.offset)
-        pool.overwritten += overwritten
-        if slot.generation in (0, generation):
-            pool.base_records += records
-        if acknowledged and acknowledged.generation == slot.generation and acknowledged.records > slot.present:
-            self.faults.report("segment-entry", entry.offset)
-
-    def _data(self, base: int, length: int, report: bool) -> bytes:
-        data = self.source.read(base, length)
-        if len(data) < length and report:
-            self.faults.report("unreadable", base)
-        return data
-
-    def _published(self, entry: TableEntry, committed: words.Committed, slot: Slot, further: bool) -> None:
-        """Reads records in order up to `committed` (13.3), and those that go on behind it if `further`."""
-        generation, length = committed
-        if generation == 0:
-            if length:
+            # Something stands in a slot that was never used: its entry was lost, since the check of zeros fits.
+            if length or any(self.source.read(base, HEADER_SIZE)):
                 self.faults.report("segment-entry", entry.offset)
-            return
+            return words.Committed(0, 0)
         if length % 8 or length > self.header.segment_size:
             self.faults.report("committed", entry.offset)
             length = min(length, self.header.segment_size) & ~7
-        slot.generation = generation
-        at = self._run(Scanner(self.header, self._data(slot.base, length, True)), slot, True)
-        if further:
-            scanner = Scanner(self.header, self.source.read(slot.base, self.header.segment_size))
-            while (record := scanner.record(at)) and self._goes_on(record, slot):
-                self._take(record, slot)
-                at += record.length
+        return words.Committed(generation, length)
 
-    def _goes_on(self, record: Record, slot: Slot) -> bool:
-        return record.generation == slot.generation and record.index == slot.present
+    def _look_further(self, entry: TableEntry, slot: Slot) -> None:
+        """Reads a slot with faults by 13.6. Takes that if it is more, and no older than what the table names."""
+        mark = self.faults.mark()
+        further = Slot(slot.base)
+        self._salvage(entry, further)
+        self.faults.rewind(mark)
+        named = entry.named()
+        newer = all(words.is_later(further.generation, generation) for generation in named)
+        if (further.generation in named or newer) and len(further.records) > len(slot.records):
+            slot.generation, slot.present, slot.records = further.generation, further.present, further.records
 
-    def _run(self, scanner: Scanner, slot: Slot, to_the_end: bool) -> int:
-        """Records of the slot's generation in order; `to_the_end`: they must fill the data."""
-        at, end = 0, len(scanner.data)
-        while at < end:
+    def _count(self, entry: TableEntry, slot: Slot, pool: Pool) -> None:
+        """Adds the slot's records, and those of its earlier generations as far as the table knows of them."""
+        present = entry.present_generation()
+        base = gone = 0
+        if present is not None:
+            base = entry.base_records[present & 1] or 0
+            gone = entry.base_overwritten[present & 1] or 0
+        pool.overwritten += gone
+        if present is not None and words.is_later(present, slot.generation):
+            pool.recorded += max(base, slot.present)
+        else:
+            pool.recorded += base + slot.present
+
+    def _check_words(self, entry: TableEntry, slot: Slot) -> None:
+        counts = entry.base_records + entry.base_overwritten
+        if entry.acknowledged is None or None in counts:
+            self.faults.report("segment-entry", entry.offset)
+        if entry.committed is None:
+            return
+        generation = entry.committed.generation
+        records = entry.base_records[generation & 1]
+        overwritten = entry.base_overwritten[generation & 1] or 0
+        if records is not None and overwritten > records:
+            self.faults.report("segment-entry", entry.offset)
+        if generation and words.is_later(slot.generation, generation):
+            self.faults.report("segment-entry", entry.offset)
+        acknowledged = entry.acknowledged
+        if acknowledged and slot.generation == generation == acknowledged.generation:
+            if acknowledged.records > slot.present:
+                self.faults.report("segment-entry", entry.offset)
+
+    def _published(self, committed: words.Committed, slot: Slot, further: bool) -> None:
+        """Reads records in order up to `committed` (13.3), and those that go on behind it if `further`."""
+        slot.generation, length = committed
+        wanted = self.header.segment_size if further else length
+        data = self.source.read(slot.base, wanted)
+        if len(data) < wanted:
+            self.faults.report("unreadable", slot.base)
+        self._run(Scanner(self.header, data), slot, length, True)
+
+    def _run(self, scanner: Scanner, slot: Slot, published: int, bounded: bool) -> None:
+        """The records of the slot's generation, in order.
+
+        `bounded`: behind what is published, only records that go on without a gap count.
+        """
+
+        def wanted(record: Record) -> bool:
+            return record.generation == slot.generation and record.index >= slot.present
+
+        at, damage = 0, False
+        while at < len(scanner.data):
             record = scanner.record(at)
-            if record is None or record.generation != slot.generation or record.index < slot.present:
-                found = scanner.next_from(
-                    at + 8, lambda found: found.generation == slot.generation and found.index >= slot.present
-                )
-                if found or to_the_end:
+            if record and not wanted(record):
+                record = None
+            if bounded and at >= published and (record is None or record.index != slot.present):
+                break
+            if record is None:
+                if not damage and (at < published or scanner.next_from(at + 8, wanted)):
                     self.faults.report("record-check", slot.base + at)
-                if found is None:
-                    return end
-                record = found
-            elif record.index > slot.present:
-                self.faults.report("record-index", slot.base + record.at)
+                damage = True
+                following = scanner.next_nonzero(at + 8)
+                at = min(following, max(at + 8, published)) if bounded else following
+                continue
+            if record.index > slot.present and not damage:
+                self.faults.report("record-index", slot.base + at)
             self._take(record, slot)
-            at = record.at + record.length
-        return at
+            at, damage = at + record.length, False
 
     def _take(self, record: Record, slot: Slot) -> None:
         slot.present = record.index + 1
@@ -241,20 +266,36 @@ class PoolReader:
         else:
             self.faults.report("record-crc", slot.base + record.at)
 
-    def _salvage(self, slot: Slot) -> None:
+    def _salvage(self, entry: TableEntry, slot: Slot) -> None:
         """Reads the records of the newest generation in the segment, wherever they stand (13.6)."""
-        data = self._data(slot.base, self.header.segment_size, slot.table_generation != 0)
+        data = self.source.read(slot.base, self.header.segment_size)
+        if len(data) < self.header.segment_size and entry.used:
+            self.faults.report("unreadable", slot.base)
         scanner = Scanner(self.header, data)
-        slot.generation = self._newest(scanner)
-        self._run(scanner, slot, False)
+        newest = self._newest(scanner)
+        published = self._published_of(entry, newest, slot)
+        if newest is not None:
+            slot.generation = newest
+            self._run(scanner, slot, published, False)
 
-    def _newest(self, scanner: Scanner) -> int:
-        """The newest generation of which a record is whole; without one, the newest of any; else 0."""
-        newest = {True: 0, False: 0}
+    def _published_of(self, entry: TableEntry, found: int | None, slot: Slot) -> int:
+        """How many bytes of the generation found are published. What is published of a later one is lost."""
+        if entry.committed is None:
+            return 0
+        generation, length = entry.committed
+        if found == generation:
+            return length
+        if length and (found is None or words.is_later(generation, found)):
+            self.faults.report("record-check", slot.base)
+        return 0
+
+    def _newest(self, scanner: Scanner) -> int | None:
+        """The newest generation of which a record is whole; without one, the newest of any."""
+        newest: dict[bool, int | None] = {True: None, False: None}
         record = scanner.next_from(0, lambda _: True)
         while record:
             best = newest[record.whole]
-            if best == 0 or 0 < (record.generation - best) % (1 << 32) < 1 << 31:
+            if best is None or words.is_later(record.generation, best):
                 newest[record.whole] = record.generation
             record = scanner.next_from(record.at + record.length, lambda _: True)
-        return newest[True] or newest[False]
+        return newest[False] if newest[True] is None else newest[True]

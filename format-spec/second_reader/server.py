@@ -4,7 +4,10 @@ A request is the length of the image (`u32`, little-endian), the 16 bytes of the
 image. The answer is the length of a JSON text (`u32`) and the text, with sorted keys:
 
     {"refused": true}
-    {"fault_count": 1, "faults": [[163944, "record-crc"]], "records": [...], "signals": {...}, ...}
+    {"fault_count": 1, "faults": [[163944, "record-crc"]], "records": [...], "signals": [...], ...}
+
+`faults` are distinct and sorted. `order_matters`: what the dictionary says depends on what is looked up first (its
+entries overlap, or so much is damaged that the rest was given up), so that two readers may differ.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ import struct
 from typing import Any, BinaryIO
 
 from . import render
-from .header import SIGNALS, Refused
+from .cells import U64_MAX
+from .header import Refused
 from .recording import read
 from .source import Image
 
 KEPT_FAULTS = 100_000
+KNOWN_COUNTERS = 13
 FILE = "image"
 
 
@@ -32,8 +37,16 @@ def answer(image: bytes, boot_id: bytes) -> dict[str, Any]:
         "fault_count": recording.fault_count,
         "faults": sorted(set(recording.faults)),
         "records": render.lines(recording, FILE),
-        "signals": {name: render.signal_summary(recording, signal) for signal, name in SIGNALS.items()},
+        "signals": [
+            {
+                "recorded": min(pool.recorded, U64_MAX),
+                "overwritten": min(pool.overwritten, U64_MAX),
+                "counters": recording.counters[signal][:KNOWN_COUNTERS],
+            }
+            for signal, pool in sorted(recording.pools.items())
+        ],
         "dictionary_entries": recording.dictionary_entries,
+        "order_matters": recording.order_matters,
     }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Protocol
 
 PIECE = 1 << 20
+_NOT_ZERO = re.compile(rb"[^\0]")
 
 
 class Source(Protocol):
@@ -50,3 +52,18 @@ class File:
             offset += len(piece)
             length -= len(piece)
         return b"".join(pieces)
+
+
+def next_nonzero(source: Source, offset: int, end: int) -> int:
+    """The offset of the next byte that is not zero; `end` if none comes before it or before the end of the file."""
+    length = 256
+    while offset < end:
+        piece = source.read(offset, min(length, end - offset))
+        found = _NOT_ZERO.search(piece)
+        if found:
+            return offset + found.start()
+        if not piece:
+            return end
+        offset += len(piece)
+        length = PIECE
+    return end

@@ -53,3 +53,10 @@ def active_commit(word: int, block: int) -> tuple[int, int] | None:
     if generation == 0 or checked(word ^ marks) is None:
         return None
     return generation, word >> 8 & 0xFFFFFF
+
+
+def is_later(one: int, other: int) -> bool:
+    """Whether generation `one` comes after `other`, in serial-number order (13.6). 0 comes before all."""
+    if one == 0 or other == 0:
+        return one > other
+    return 0 < (one - other) % (1 << 32) < 1 << 31

@@ -3,12 +3,14 @@
 //!
 //! - [`open`]: any bytes as a file.
 //! - [`damage`]: a good recording with damage; nothing may be invented, nothing else lost.
+//! - [`differential`]: both readers, this one and the second one in Python, on a damaged recording.
 //! - [`filter`]: the filter of the command line, against its own rules.
 //! - [`operations`]: calls of the writer against a plain model of what they record.
 //!
 //! Every expectation is an assertion: what breaks one is a finding.
 
 pub mod damage;
+pub mod differential;
 pub mod filter;
 pub mod image;
 pub mod memory;
