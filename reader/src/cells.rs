@@ -60,8 +60,10 @@ impl Resolver<'_> {
     /// are known by their CRC alone.
     pub(crate) fn series(&mut self, section: &Section, trusted: bool) -> Vec<Series> {
         let used = or_fault(published(section, self.source, self.report), section.offset, self.report);
-        let known = used.unwrap_or(Some(0)).filter(|_| trusted);
-        let (trusted, end) = (known.is_some(), known.unwrap_or(section.length));
+        let known = used.unwrap_or(Some(0));
+        let end = known.filter(|_| trusted).unwrap_or(section.length);
+        // Nothing but series lies before what is published.
+        let published = known.unwrap_or(0);
         let (mut at, mut lost) = (size(CellsHeader::SIZE), false);
         let (mut series, mut known) = (Vec::new(), HashSet::new());
         while at < end {
@@ -77,7 +79,7 @@ impl Resolver<'_> {
                     }
                 }
                 Err(detail) => {
-                    if trusted && !std::mem::replace(&mut lost, true) {
+                    if at < published && !std::mem::replace(&mut lost, true) {
                         self.report.fault(section.offset + at, Rule::SeriesHeader, || detail);
                     }
                     at = self.next_place(section, at);
@@ -131,6 +133,10 @@ impl Resolver<'_> {
     }
 
     fn sum_series(&mut self, place: &Place) -> Option<Series> {
+        if unseal(place.header.version.get()).is_none() {
+            // It is 0 in a sum, and leads nowhere.
+            damaged_word("a version", place.header.version, place.offset, Rule::SeriesState, self.report);
+        }
         let offset = place.offset + size(SeriesHeader::SIZE);
         let cell = or_fault(self.sum_cell(offset), offset, self.report)?;
         let value = self.in_state(place, point::sum(&cell))??;

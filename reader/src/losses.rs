@@ -101,8 +101,7 @@ pub struct Usage {
 
 /// Reads every counter and base word; what cannot be read counts as 0 and is a fault.
 pub(crate) fn losses(inner: &Inner, report: &mut Report) -> Losses {
-    let read = counters(inner);
-    let counters = or_fault(read, inner.header.counters.offset, report).unwrap_or_default();
+    let counters = counters(inner, report);
     let mode = inner.mode();
     // Faults of records belong to those who read records.
     let mut faults = Report::default();
@@ -128,10 +127,19 @@ pub(crate) fn exact_losses(inner: &Inner) -> Result<Losses, Error> {
     }
 }
 
-/// Every counter, read until two readings agree.
-pub(crate) fn counters(inner: &Inner) -> Result<Vec<u64>, Error> {
-    let wanted = Signal::ALL.len() * COUNTER_SLOTS * size_of::<u64>();
-    let read = || inner.source.bytes(inner.header.counters.offset, wanted, "the counters");
+/// Every counter that the file holds; those behind its end are a fault.
+pub(crate) fn counters(inner: &Inner, report: &mut Report) -> Vec<u64> {
+    let (at, wanted) = (inner.header.counters.offset, Signal::ALL.len() * COUNTER_SLOTS);
+    let counters = or_fault(stable_counters(inner, wanted), at, report).unwrap_or_default();
+    if counters.len() < wanted {
+        report.fault(at, Rule::Unreadable, || format!("{} of {wanted} counters can be read", counters.len()));
+    }
+    counters
+}
+
+/// The counters, read until two readings agree.
+fn stable_counters(inner: &Inner, wanted: usize) -> Result<Vec<u64>, Error> {
+    let read = || inner.source.up_to(inner.header.counters.offset, wanted * size_of::<u64>());
     let mut bytes = read()?;
     for _ in 0..MAX_TRIES {
         let again = read()?;

@@ -173,7 +173,7 @@ impl SegmentReader<'_> {
             };
             self.follow(&entry, committed.generation, cursor, skip_acknowledged, missed, report);
             if committed.generation == 0 {
-                self.check_unused(committed, report);
+                self.check_unused(committed, mode, report);
                 return None;
             }
             // Fewer bytes than were there before: a word that was read while it was written.
@@ -205,17 +205,24 @@ impl SegmentReader<'_> {
     pub(crate) fn check_unheeded(&self, entry: &SegmentEntry, report: &mut Report) {
         match Committed::unpack(entry.committed.get()) {
             None => damaged_word("committed", entry.committed, self.entry_offset(), Rule::Committed, report),
-            Some(committed) if committed.generation == 0 => self.check_unused(committed, report),
+            Some(committed) if committed.generation == 0 => {
+                self.check_unused(committed, Mode::Remnants, report);
+            }
             Some(committed) => {
                 self.check_committed(committed, 0, report);
             }
         }
     }
 
-    fn check_unused(&self, committed: Committed, report: &mut Report) {
+    /// Nothing is stored into a segment that was never claimed. If something is there all the same, the entry was
+    /// lost: zeros have a check that fits.
+    fn check_unused(&self, committed: Committed, mode: Mode, report: &mut Report) {
         let found = committed.bytes;
         if found != 0 {
             let detail = || format!("{found} bytes of a segment that was never claimed");
+            report.fault(self.entry_offset(), Rule::SegmentEntry, detail);
+        } else if mode != Mode::Live && !self.is_blank(self.payload_offset(0)) {
+            let detail = || "something stands in a segment that was never claimed".to_owned();
             report.fault(self.entry_offset(), Rule::SegmentEntry, detail);
         }
     }
@@ -295,14 +302,16 @@ impl SegmentReader<'_> {
         }
         let entry = self.entry(report)?;
         cursor.accounted = records_before(&entry);
-        let copy = self.whole_segment(&entry, report)?;
-        let generation = self.rules.newest_generation(&copy)?;
+        let copy = self.whole_segment(&entry, report).unwrap_or_default();
+        let newest = self.rules.newest_generation(&copy);
+        let published = self.published_remnants(&entry, newest, report);
+        let generation = newest?;
         let present = present_generation(&entry);
         let base = if present == Some(generation) { cursor.accounted } else { 0 };
         let place = Place { generation, ..Place::default() };
         cursor.acknowledged = if skip_acknowledged { acknowledged(&entry, generation) } else { 0 };
         let origin = self.payload_offset(0);
-        let mut walk = Walk::new(self.rules, &copy, origin, place, Expect::Remnants);
+        let mut walk = Walk::new(self.rules, &copy, origin, place, Expect::Remnants(published));
         let frames = frames(&mut walk, cursor.acknowledged, report);
         cursor.place = walk.place();
         let found = u64::from(cursor.place.next_index);
@@ -340,17 +349,40 @@ impl SegmentReader<'_> {
         }
     }
 
+    /// Published bytes of the generation that was found. What is published of a later one is lost.
+    fn published_remnants(&self, entry: &SegmentEntry, found: Option<u32>, report: &mut Report) -> usize {
+        let Some(Committed { generation, bytes }) = Committed::unpack(entry.committed.get()) else {
+            return 0;
+        };
+        if bytes > self.pool.segments.entry_size {
+            return 0;
+        }
+        if found == Some(generation) {
+            return len(u64::from(bytes));
+        }
+        if bytes > 0 && found.is_none_or(|found| is_newer(generation, found)) {
+            report.fault(self.payload_offset(0), Rule::RecordCheck, || {
+                format!("no record of generation {generation} in {bytes} bytes")
+            });
+        }
+        0
+    }
+
     /// Takes what a search without the committed word finds in a damaged segment that nobody writes any more, if
-    /// it is more. A generation that neither word of the entry names was overwritten, and stays so.
+    /// it is more. A generation older than what the entry's words name was overwritten, and stays so; a newer one
+    /// says that the entry is old.
     fn salvage_more(&self, attempt: &mut Attempt, skip_acknowledged: bool) {
         let (mut fresh, mut ignored) = (Cursor::default(), Report::default());
         let Some(entry) = self.entry(&mut ignored) else { return };
         let Some(better) = self.salvage(&mut fresh, skip_acknowledged, &mut ignored) else { return };
         let (generation, _) = fresh.progress();
-        let is_named = |found: Option<u32>| found == Some(generation);
-        let named = is_named(Committed::unpack(entry.committed.get()).map(|word| word.generation))
-            || is_named(Acknowledged::unpack(entry.acknowledged.get()).map(|word| word.generation));
-        if named && better.len() > attempt.chunk.as_ref().map_or(0, Chunk::len) {
+        let words = [
+            Committed::unpack(entry.committed.get()).map(|word| word.generation),
+            Acknowledged::unpack(entry.acknowledged.get()).map(|word| word.generation),
+        ];
+        let is_named = words.contains(&Some(generation));
+        let is_newest = words.iter().flatten().all(|word| is_newer(generation, *word));
+        if (is_named || is_newest) && better.len() > attempt.chunk.as_ref().map_or(0, Chunk::len) {
             // The committed word will not change any more, so the cursor does not follow it.
             attempt.cursor = Cursor { finished: true, ..fresh };
             attempt.chunk = Some(better);

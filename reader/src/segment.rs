@@ -77,9 +77,9 @@ impl RecordRules {
     }
 }
 
-/// Whether `one` comes after `other`; generations start again behind the largest.
+/// Whether `one` comes after `other`; generations start again behind the largest. 0 comes before all.
 pub(crate) fn is_newer(one: u32, other: u32) -> bool {
-    one.wrapping_sub(other).cast_signed() > 0
+    if one == 0 || other == 0 { one > other } else { one.wrapping_sub(other).cast_signed() > 0 }
 }
 
 impl Frame {
@@ -110,8 +110,8 @@ pub(crate) struct Place {
 pub(crate) enum Expect {
     /// Records up to this length, and perhaps more that follow without a gap.
     Published(usize),
-    /// Records among bytes of no meaning.
-    Remnants,
+    /// Records among bytes of no meaning; but up to this length bytes that are no record were one.
+    Remnants(usize),
 }
 
 /// Goes through the records of one generation in a copy.
@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
                 self.at += 8;
                 continue;
             };
-            self.report_damage(report);
+            self.report_damage(self.at, report);
             self.report_gap(&frame, report);
             self.at += frame.length();
             self.place.next_index = frame.header.index.get().wrapping_add(1);
@@ -160,8 +160,12 @@ impl<'a> Walk<'a> {
             let offset = self.origin + size(frame.at);
             report.fault(offset, Rule::RecordCrc, || describe(&frame));
         }
-        if self.expect != Expect::Remnants {
-            self.report_damage(report);
+        match self.expect {
+            Expect::Published(_) => self.report_damage(self.at, report),
+            Expect::Remnants(published) if self.damage.is_some_and(|start| start < published) => {
+                self.report_damage(published, report);
+            }
+            Expect::Remnants(_) => {}
         }
         None
     }
@@ -180,14 +184,15 @@ impl<'a> Walk<'a> {
         frame.header.index.get() != self.place.next_index
     }
 
-    fn report_damage(&mut self, report: &mut Report) {
+    /// Reports the damage before `end`.
+    fn report_damage(&mut self, end: usize, report: &mut Report) {
         let Some(start) = self.damage.take() else { return };
         let already = std::mem::replace(&mut self.place.damaged, true);
         if already && start == 0 {
             return;
         }
         let Place { generation, next_index, .. } = self.place;
-        let bytes = self.at.min(self.copy.len()) - start;
+        let bytes = end.min(self.copy.len()).saturating_sub(start);
         report.fault(self.origin + size(start), Rule::RecordCheck, || {
             format!("no record of generation {generation} and index {next_index} in {bytes} bytes")
         });

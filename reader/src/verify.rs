@@ -12,6 +12,7 @@ use crate::model::Record;
 use crate::observer::decode;
 use crate::pool::{Cursor, Mode, damaged_word, of_generation};
 use crate::recording::Inner;
+use crate::segment::is_newer;
 use crate::source::or_fault;
 use crate::{Report, Rule};
 
@@ -25,7 +26,7 @@ pub(crate) fn verify(inner: &Inner) -> Report {
     let trusted = mode.is_trusted();
     let mut dictionary = Dictionary::new(inner.header.dictionary, trusted);
     state(inner, &mut report);
-    or_fault(losses::counters(inner), inner.header.counters.offset, &mut report);
+    losses::counters(inner, &mut report);
     let mut resolver = Resolver::new(&inner.source, &mut dictionary, &mut report);
     entries(inner, trusted, &mut resolver);
     let mut in_flight = Unended::default();
@@ -38,7 +39,16 @@ pub(crate) fn verify(inner: &Inner) -> Report {
     resolver.report.readable.spans_in_flight = in_flight.values().sum();
     let series = size(resolver.series(&inner.header.metric_cells, trusted).len());
     resolver.report.readable.series = series;
+    length(inner, &mut report);
     report
+}
+
+/// A file that was cut says so, even if what is missing held nothing.
+fn length(inner: &Inner, report: &mut Report) {
+    let (Ok(found), expected) = (inner.source.length(), inner.header.file_size) else { return };
+    if found < expected && !report.faults.iter().any(|fault| fault.rule == Rule::Unreadable) {
+        report.fault(found, Rule::Unreadable, || format!("the file ends here, expected {expected} bytes"));
+    }
 }
 
 fn state(inner: &Inner, report: &mut Report) {
@@ -54,8 +64,8 @@ fn entries(inner: &Inner, trusted: bool, resolver: &mut Resolver<'_>) {
     let section = inner.header.dictionary;
     let used = dictionary::published(&section, &inner.source, resolver.report);
     let Some(used) = or_fault(used, section.offset, resolver.report) else { return };
-    let known = used.filter(|_| trusted);
-    let whole = resolver.verify_dictionary(known.unwrap_or(section.length), known.is_some());
+    let end = used.filter(|_| trusted).unwrap_or(section.length);
+    let whole = resolver.verify_dictionary(end, used.unwrap_or(0));
     resolver.report.readable.dictionary_entries = whole;
 }
 
@@ -108,6 +118,11 @@ fn words(entry: &SegmentEntry, offset: u64, mode: Mode, cursor: &Cursor, report:
             .fault(offset, Rule::SegmentEntry, || format!("{overwritten} of {held} records are overwritten"));
     }
     let (read, records) = cursor.progress();
+    // Of a segment without a generation this was reported when it was read.
+    if mode != Mode::Live && generation != 0 && is_newer(read, generation) {
+        let detail = || format!("generation {generation}, but records of generation {read} stand there");
+        report.fault(offset, Rule::SegmentEntry, detail);
+    }
     let acknowledged = Acknowledged::unpack(entry.acknowledged.get());
     let Some(Acknowledged { generation: of, records: found, .. }) = acknowledged else { return };
     if read == generation && of == generation && found > records {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::FileExt;
 
 use otlp_mmap_format::{Header, SECTIONS_OFFSET, SectionEntry, U16, U32, U64};
-use otlp_mmap_reader::{Error, OverflowPolicy, Recording, Rule, Signal};
+use otlp_mmap_reader::{Counter, Error, OverflowPolicy, Recording, Rule, Signal};
 
 use crate::support::{FILE_ID, FILE_SIZE, Image};
 
@@ -236,4 +236,13 @@ fn counters_behind_the_end_of_a_file_are_a_fault() {
     image.bytes.truncate(4096 + 8);
     let report = image.open().verify().unwrap();
     assert!(report.faults.iter().any(|fault| (fault.offset, fault.rule) == (4096, Rule::Unreadable)));
+}
+
+#[test]
+fn counters_before_the_end_of_a_file_are_read() {
+    let mut image = Image::new();
+    image.put(4096, &U64::new(7));
+    image.bytes.truncate(4096 + 12);
+    let losses = image.open().snapshot().unwrap().losses;
+    assert_eq!(losses.signal(Signal::Spans).counter(Counter::Discarded), 7);
 }

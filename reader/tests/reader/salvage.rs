@@ -1,10 +1,12 @@
 //! After the machine went down: committed words are older than what stands on the disk.
 
-use otlp_mmap_format::{Committed, Header, RecordType, SegmentEntry, U64};
+use otlp_mmap_format::{Committed, Header, RecordType, SegmentEntry, SeriesKind, U64, VALUE_INT};
 use otlp_mmap_reader::{Rule, Signal};
+use zerocopy::IntoBytes;
 
 use crate::observer::{ids, rules};
-use crate::support::{Image, name, record};
+use crate::series::{stream, sum};
+use crate::support::{DICTIONARY_AT, Image, name, record};
 
 /// An image that another boot wrote.
 fn of_another_boot() -> Image {
@@ -199,4 +201,107 @@ fn verify_checks_committed_words_that_nobody_reads_by() {
         image.put(at, &U64::new(word.pack()));
         assert_eq!(rules(&image.open().verify().unwrap()), [rule]);
     }
+}
+
+#[test]
+fn a_damaged_last_record_is_a_fault_after_another_boot_too() {
+    let mut image = of_another_boot();
+    image.span(0, 1, &name("one"));
+    let last = image.span(0, 2, &name("two"));
+    let only = image.span(1, 3, &name("three"));
+    image.bytes[last] ^= 8;
+    image.bytes[only + 16] ^= 1;
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!((ids(&batch), rules(&batch.report)), (vec![1], vec![Rule::RecordCheck; 2]));
+    let offsets: Vec<_> = batch.report.faults.iter().map(|fault| fault.offset).collect();
+    assert_eq!(offsets, [last as u64, only as u64]);
+}
+
+#[test]
+fn a_lost_page_of_published_records_is_a_fault_after_another_boot_too() {
+    let mut image = of_another_boot();
+    image.span(0, 1, &name("n"));
+    let at = Image::segment_at(Signal::Spans, 0);
+    image.bytes[at..at + 4096].fill(0);
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!((ids(&batch), rules(&batch.report)), (vec![], vec![Rule::RecordCheck]));
+}
+
+#[test]
+fn an_old_page_of_records_is_a_fault_and_is_read() {
+    let mut image = of_another_boot();
+    image.span(0, 1, &name("old"));
+    let at = Image::segment_at(Signal::Spans, 0);
+    let old = image.bytes[at..at + 4096].to_vec();
+    image.recycle(Signal::Spans, 0);
+    image.span(0, 2, &name("new"));
+    image.put(at, old.as_slice());
+    let batch = image.open().observe().poll().unwrap();
+    assert_eq!((ids(&batch), rules(&batch.report)), (vec![1], vec![Rule::RecordCheck]));
+}
+
+#[test]
+fn records_of_a_lost_table_page_are_read_and_the_page_is_a_fault() {
+    for (another_boot, closed) in [(false, false), (false, true), (true, true), (true, false)] {
+        let mut image = if another_boot { of_another_boot() } else { Image::new() };
+        image.span(0, 1, &name("one"));
+        image.span(0, 2, &name("two"));
+        if closed {
+            image.close(5);
+        }
+        let at = Image::table_at(Signal::Spans, 0);
+        image.bytes[at..at + 4096].fill(0);
+        let recording = image.open();
+        let mut observer = recording.observe();
+        assert_eq!(ids(&observer.poll().unwrap()), [1, 2], "{another_boot} {closed}");
+        assert!(observer.poll().unwrap().records.is_empty());
+        let report = recording.verify().unwrap();
+        assert_eq!((rules(&report), report.faults[0].offset), (vec![Rule::SegmentEntry], at as u64));
+    }
+}
+
+#[test]
+fn records_newer_than_an_old_table_page_are_read_and_the_page_is_a_fault() {
+    for closed in [false, true] {
+        let mut image = of_another_boot();
+        image.span(0, 1, &name("old"));
+        let table = Image::table_at(Signal::Spans, 0);
+        let old_entry: SegmentEntry = image.get(table);
+        image.recycle(Signal::Spans, 0);
+        image.span(0, 2, &name("new, and longer than the old one"));
+        image.put(table, &old_entry);
+        if closed {
+            image.close(5);
+        }
+        let recording = image.open();
+        assert_eq!(ids(&recording.observe().poll().unwrap()), [2], "{closed}");
+        let report = recording.verify().unwrap();
+        let fault = report.faults.iter().find(|fault| fault.rule == Rule::SegmentEntry);
+        assert_eq!(fault.expect("a fault").offset, table as u64, "{closed}");
+    }
+}
+
+#[test]
+fn a_file_that_lost_nothing_but_its_unused_end_is_cut_all_the_same() {
+    let mut image = Image::new();
+    image.span(0, 1, &name("n"));
+    let end = image.bytes.len() - 1;
+    image.bytes.truncate(end);
+    let report = image.open().verify().unwrap();
+    assert_eq!((rules(&report), report.faults[0].offset), (vec![Rule::Unreadable], end as u64));
+}
+
+#[test]
+fn a_damaged_entry_or_series_below_what_is_published_is_a_fault_after_another_boot_too() {
+    let mut image = of_another_boot();
+    let damaged = DICTIONARY_AT + 8 * usize::try_from(image.string("damaged")).unwrap();
+    image.string("whole");
+    let stream = stream(&mut image, 2);
+    let lost = image.series(SeriesKind::Sum, stream, 0, 0, sum(1, 0.0, VALUE_INT).as_bytes());
+    image.bytes[damaged + 17] ^= 1;
+    image.bytes[lost + 9] ^= 1;
+    let report = image.open().verify().unwrap();
+    let faults: Vec<_> = report.faults.iter().map(|fault| (fault.rule, fault.offset)).collect();
+    assert_eq!(faults, [(Rule::DictionaryEntry, damaged as u64), (Rule::SeriesHeader, lost as u64)]);
+    assert_eq!(report.readable.series, 0);
 }

@@ -353,3 +353,14 @@ fn an_aggregation_of_a_later_version_is_left_out_without_a_fault() {
     let report = image.open().verify().unwrap();
     assert!(report.is_clean(), "{report:?}");
 }
+
+#[test]
+fn a_damaged_version_of_a_sum_is_a_fault_and_the_sum_is_read() {
+    let mut image = Image::new();
+    let stream = stream(&mut image, 2);
+    let at = image.series(SeriesKind::Sum, stream, 0, 0, sum(5, 0.0, VALUE_INT).as_bytes());
+    image.bytes[at + 33] ^= 1;
+    let (found, report) = series(&image);
+    assert_eq!((found.len(), rules(&report)), (1, vec![Rule::SeriesState]));
+    assert_eq!(report.faults[0].offset, at as u64);
+}
