@@ -46,8 +46,6 @@ def read(source: Source, boot_id: bytes, kept_faults: int = 1000) -> Recording:
     faults = Faults(kept_faults)
     if header.state not in (1, STATE_CLOSED):
         faults.report("file-state", STATE_OFFSET)
-    if source.size() < header.file_size:
-        faults.report("unreadable", source.size())
     same_boot = any(header.boot_id) and header.boot_id == boot_id
     salvage = not same_boot
     mode = "published" if same_boot else "closed" if header.closed else "salvage"
@@ -67,6 +65,8 @@ def read(source: Source, boot_id: bytes, kept_faults: int = 1000) -> Recording:
     recording.dictionary_used, recording.cells_used = dictionary.used, cells.used
     recording.order_matters = dictionary.overlapping or dictionary.gave_up
     recording.active_blocks_used = active.used_blocks
+    if source.size() < header.file_size and "unreadable" not in {fault.rule for fault in faults.kept}:
+        faults.report("unreadable", source.size())
     recording.faults, recording.fault_count = faults.kept, faults.count
     return recording
 

@@ -280,7 +280,7 @@ class PoolReader:
 
     def _published_of(self, entry: TableEntry, found: int | None, slot: Slot) -> int:
         """How many bytes of the generation found are published. What is published of a later one is lost."""
-        if entry.committed is None:
+        if entry.committed is None or entry.committed.bytes > self.header.segment_size:
             return 0
         generation, length = entry.committed
         if found == generation:
