@@ -16,7 +16,7 @@ use otlp_mmap_format::EntryKind;
 use otlp_mmap_reader::Directory;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 
 /// What came of a scenario.
 #[derive(Clone, Debug, Default)]
@@ -57,8 +57,9 @@ enum Event {
 /// A scenario under way.
 pub(crate) struct Tracer<'a> {
     scenario: &'a Scenario,
-    child: Child,
     traced: Pid,
+    /// Processes that were started and not waited for to their end: only these are killed.
+    processes: Vec<Pid>,
     markers: Markers,
     directory: Directory,
     path: PathBuf,
@@ -78,11 +79,9 @@ pub(crate) struct Tracer<'a> {
 
 impl Drop for Tracer<'_> {
     fn drop(&mut self) {
-        let own = Pid::from_raw(self.child.id().cast_signed());
-        for process in [self.traced, own] {
-            // What is dead and waited for already is an error here, and no matter.
-            let _ = kill(process, Kill::SIGKILL);
-            let _ = waitpid(process, Some(WaitPidFlag::__WALL));
+        for process in &self.processes {
+            let _ = kill(*process, Kill::SIGKILL);
+            let _ = waitpid(*process, Some(WaitPidFlag::__WALL));
         }
     }
 }
@@ -99,8 +98,8 @@ impl<'a> Tracer<'a> {
         let directory = Directory::open(&path).map_err(|error| error.to_string())?;
         let mut run = Self {
             scenario,
-            child,
             traced,
+            processes: vec![traced],
             markers,
             directory,
             path,
@@ -293,6 +292,7 @@ impl<'a> Tracer<'a> {
     fn kill(&mut self) -> Result<(), Failure> {
         kill(self.traced, Kill::SIGKILL).map_err(|error| format!("kill: {error}"))?;
         let died = waitpid(self.traced, Some(WaitPidFlag::__WALL));
+        self.processes.retain(|process| *process != self.traced);
         if !matches!(died, Ok(WaitStatus::Signaled(_, Kill::SIGKILL, _))) {
             return Err(format!("killed, the process went on: {died:?}").into());
         }
@@ -318,17 +318,28 @@ impl<'a> Tracer<'a> {
         match status {
             WaitStatus::Stopped(_, Kill::SIGTRAP) => Ok(Event::Instruction),
             WaitStatus::Stopped(_, Kill::SIGSTOP) => Ok(Event::Ready),
-            WaitStatus::Exited(_, FORBIDDEN) => Err(Failure::Forbidden),
+            WaitStatus::Exited(process, code) => {
+                self.processes.retain(|one| *one != process);
+                if code == FORBIDDEN {
+                    return Err(Failure::Forbidden);
+                }
+                Err(format!("the process ended early, with code {code}").into())
+            }
             WaitStatus::PtraceEvent(parent, _, _) => {
                 let child =
                     ptrace::getevent(parent).map_err(|error| format!("PTRACE_GETEVENTMSG: {error}"))?;
                 self.traced = Pid::from_raw(i32::try_from(child).unwrap_or(0));
+                self.processes.push(self.traced);
                 // It is stopped before its first instruction; its parent stays stopped.
                 waitpid(self.traced, Some(WaitPidFlag::__WALL))
                     .map_err(|error| format!("waitpid: {error}"))?;
                 Ok(Event::Forked)
             }
-            other => Err(format!("the process ended early: {other:?}").into()),
+            WaitStatus::Signaled(process, signal, _) => {
+                self.processes.retain(|one| *one != process);
+                Err(format!("the process was killed by {signal}").into())
+            }
+            other => Err(format!("the process stopped early: {other:?}").into()),
         }
     }
 }
