@@ -157,13 +157,12 @@ fn stable_counters(inner: &Inner, wanted: usize) -> Result<Vec<u64>, Error> {
 fn records(inner: &Inner, pool: &Pool, mode: Mode, report: &mut Report) -> (u64, u64) {
     let (mut recorded, mut overwritten) = (0_u64, 0_u64);
     for slot in 0..pool.segments.entry_count {
-        let mut cursor = Cursor::default();
-        inner.segment(pool, slot).read_new(&mut cursor, mode, false, &mut 0, report);
+        let (mut cursor, reader) = (Cursor::default(), inner.segment(pool, slot));
+        reader.read_new(&mut cursor, mode, false, &mut 0, report);
         recorded = recorded.saturating_add(cursor.accounted());
-    }
-    for entry in read_table(&inner.source, pool, report) {
-        let gone =
-            present_generation(&entry).and_then(|present| of_generation(entry.base_overwritten, present));
+        let gone = reader
+            .stable_entry(report)
+            .and_then(|entry| of_generation(entry.base_overwritten, present_generation(&entry)?));
         overwritten = overwritten.saturating_add(gone.unwrap_or(0));
     }
     (recorded, overwritten)

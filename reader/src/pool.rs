@@ -411,15 +411,17 @@ impl SegmentReader<'_> {
 
     /// The entry, read so that its base words belong to its generation.
     pub(crate) fn stable_entry(&self, report: &mut Report) -> Option<SegmentEntry> {
+        let generation =
+            |entry: &SegmentEntry| Committed::unpack(entry.committed.get()).map(|word| word.generation);
+        let mut before = self.entry(report)?;
         let mut entry = self.entry(report)?;
         for _ in 0..MAX_TRIES {
-            let again = self.entry(report)?;
-            let generation =
-                |entry: &SegmentEntry| Committed::unpack(entry.committed.get()).map(|word| word.generation);
-            if generation(&entry) == generation(&again) {
+            let after = self.entry(report)?;
+            // In one reading, words are read in any order: those of the second are between the other two.
+            if generation(&before) == generation(&entry) && generation(&entry) == generation(&after) {
                 return Some(entry);
             }
-            entry = again;
+            (before, entry) = (entry, after);
         }
         None
     }

@@ -138,8 +138,9 @@ impl Pool {
         let Some(segment) = lane.segment else { return Err(Refusal::Lost(Counter::NoSpace)) };
         self.fill_header(lane, heading, bytes);
         let mapping: &Mapping = self.storage.mapping();
-        // SYNC RECYCLE: as in `begin_generation`, which another thread may have run: whoever stores payload
-        // orders the generation before it. No instruction on x86-64.
+        // SYNC RECYCLE: whoever stores payload orders the generation before it, which another thread may have
+        // begun: so a reader that copies new bytes also finds the new generation when it looks again. No
+        // instruction on x86-64.
         fence(Ordering::Release);
         mapping.store_bytes(self.geometry.segment(segment) + lane.bytes as usize, bytes);
         lane.bytes += length;
@@ -196,9 +197,6 @@ impl Pool {
         mapping
             .word(geometry.entry(segment, offset_of!(SegmentEntry, committed)))
             .store(committed.pack(), Ordering::Release);
-        // SYNC RECYCLE: orders that store before every payload store of the new generation, so that a reader
-        // that copies new bytes also finds the new generation when it looks again.
-        fence(Ordering::Release);
     }
 }
 

@@ -40,11 +40,6 @@ impl Cursor {
         Self { words: &[4], ..Self::whole() }
     }
 
-    /// For reading of each record the word with its generation and index, and its payload.
-    pub(super) fn sparse() -> Self {
-        Self { words: &[1, 4], ..Self::whole() }
-    }
-
     /// One round; checks of every record that it is whole, and that its number is that of its payload.
     pub(super) fn round(&mut self, segments: &Segments) -> Round {
         let committed = segments.committed(Ordering::Acquire);
