@@ -214,15 +214,15 @@ impl SegmentReader<'_> {
         }
     }
 
-    /// Nothing is stored into a segment that was never claimed. If something is there all the same, the entry was
+    /// Nothing is stored into a segment that was never claimed. If a record stands there all the same, the entry was
     /// lost: zeros have a check that fits.
     fn check_unused(&self, committed: Committed, mode: Mode, report: &mut Report) {
         let found = committed.bytes;
         if found != 0 {
             let detail = || format!("{found} bytes of a segment that was never claimed");
             report.fault(self.entry_offset(), Rule::SegmentEntry, detail);
-        } else if mode != Mode::Live && !self.is_blank(self.payload_offset(0)) {
-            let detail = || "something stands in a segment that was never claimed".to_owned();
+        } else if mode != Mode::Live && self.holds_record() {
+            let detail = || "a record stands in a segment that was never claimed".to_owned();
             report.fault(self.entry_offset(), Rule::SegmentEntry, detail);
         }
     }
@@ -400,6 +400,17 @@ impl SegmentReader<'_> {
         }
         self.check_reach(origin, wanted, report);
         or_fault(self.source.up_to(origin, wanted), origin, report)
+    }
+
+    /// Whether a record of any generation stands in the segment. One begins at its start.
+    fn holds_record(&self) -> bool {
+        let origin = self.payload_offset(0);
+        let length = len(u64::from(self.pool.segments.entry_size));
+        !self.is_blank(origin)
+            && self
+                .source
+                .up_to(origin, length)
+                .is_ok_and(|copy| self.rules.newest_generation(&copy).is_some())
     }
 
     /// Whether the first bytes are zero. Some file systems take pages for holes that were stored into and not
