@@ -14,7 +14,7 @@ export VIRTUAL_ENV := $(VENV)
 # How long `make fuzz` tries each target.
 FUZZ_SECONDS ?= 30
 
-.PHONY: help packages demo test test-rust test-python lint lint-rust lint-python bench fuzz models mutants extension wheel clean
+.PHONY: help packages demo test test-rust test-python lint lint-rust lint-python bench fuzz models mutants torture extension wheel clean
 
 help:
 	@echo "make demo   run a web application, kill it, and read what its recording still holds"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint   formatting, clippy, ruff, types and stubs"
 	@echo "make bench  nanoseconds a call, beside the floor of this machine"
 	@echo "make fuzz   every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))"
+	@echo "make torture  100,000 kills and a kill at every instruction; the figures go to torture/RESULTS.md"
 	@echo "make models   the writer's protocols under every interleaving of the model checker loom"
 	@echo "make mutants  each fence and ordering of SPEC 12 taken away: a model must fail (minutes)"
 	@echo "make wheel  build the Python package into target/wheels"
@@ -56,6 +57,9 @@ bench:
 
 fuzz:
 	fuzz/run.sh $(FUZZ_SECONDS)
+
+torture:
+	torture/run.sh
 
 # What the models depend on is built for them alone, into a target directory of their own.
 models:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Iterable, NamedTuple
 
 
 class Fault(NamedTuple):

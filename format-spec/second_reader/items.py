@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import struct
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
 
 from .faults import Faults
 from .model import Attributes, Contents, Link, SpanEvent, Value
@@ -145,9 +143,9 @@ class ItemParser:
             self.fault("item-payload", item.at)
             return None
         if item.tag == INT:
-            return int(struct.unpack_from("<q", self.data, start)[0])
+            return struct.unpack_from("<q", self.data, start)[0]
         if item.tag == DOUBLE:
-            return float(struct.unpack_from("<d", self.data, start)[0])
+            return struct.unpack_from("<d", self.data, start)[0]
         byte = self.data[start]
         if byte > 1:
             self.fault("item-payload", item.at)
@@ -268,7 +266,7 @@ class ItemParser:
     def boundaries(self, item: Item, into: Contents) -> None:
         raw = self.data[item.at + 8 : item.end]
         bounds = [bound for (bound,) in struct.iter_unpack("<d", raw[: len(raw) & ~7])]
-        rising = all(a < b for a, b in itertools.pairwise(bounds))
+        rising = all(a < b for a, b in zip(bounds, bounds[1:]))
         if len(raw) % 8 or not rising or not all(map(math.isfinite, bounds)):
             self.fault("item-payload", item.at)
             bounds = []

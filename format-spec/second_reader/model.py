@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Union
 
-Value: TypeAlias = str | bool | int | float | bytes | list[Any] | dict[str, Any] | None
-Attributes: TypeAlias = dict[str, Any]
+Value = Union[None, str, bool, int, float, bytes, list, dict]
+Attributes = dict
 
 
 @dataclass
@@ -124,4 +124,4 @@ class Series:
     attributes: Attributes
     overflow: bool
     kind: int
-    state: dict[str, Any]
+    state: dict

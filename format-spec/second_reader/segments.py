@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from . import words
 from .crc32c import crc32c, record_check
 from .faults import Faults
-from .header import SEGMENT_TABLE, SEGMENTS, Header
+from .header import Header, SEGMENT_TABLE, SEGMENTS
 from .source import Source
 
 HEADER_SIZE = 32
@@ -26,7 +25,7 @@ class Record(NamedTuple):
     type: int
     flags: int
     generation: int
-    number: int
+    index: int
     whole: bool
     time: int
     data: bytes
@@ -219,9 +218,9 @@ class PoolReader:
         if generation and words.is_later(slot.generation, generation):
             self.faults.report("segment-entry", entry.offset)
         acknowledged = entry.acknowledged
-        is_of_slot = acknowledged and slot.generation == generation == acknowledged.generation
-        if is_of_slot and acknowledged and acknowledged.records > slot.present:
-            self.faults.report("segment-entry", entry.offset)
+        if acknowledged and slot.generation == generation == acknowledged.generation:
+            if acknowledged.records > slot.present:
+                self.faults.report("segment-entry", entry.offset)
 
     def _published(self, committed: words.Committed, slot: Slot, further: bool) -> None:
         """Reads records in order up to `committed` (13.3), and those that go on behind it if `further`."""
@@ -239,14 +238,14 @@ class PoolReader:
         """
 
         def wanted(record: Record) -> bool:
-            return record.generation == slot.generation and record.number >= slot.present
+            return record.generation == slot.generation and record.index >= slot.present
 
         at, damage = 0, False
         while at < len(scanner.data):
             record = scanner.record(at)
             if record and not wanted(record):
                 record = None
-            if bounded and at >= published and (record is None or record.number != slot.present):
+            if bounded and at >= published and (record is None or record.index != slot.present):
                 break
             if record is None:
                 if not damage and (at < published or scanner.next_from(at + 8, wanted)):
@@ -255,13 +254,13 @@ class PoolReader:
                 following = scanner.next_nonzero(at + 8)
                 at = min(following, max(at + 8, published)) if bounded else following
                 continue
-            if record.number > slot.present and not damage:
+            if record.index > slot.present and not damage:
                 self.faults.report("record-index", slot.base + at)
             self._take(record, slot)
             at, damage = at + record.length, False
 
     def _take(self, record: Record, slot: Slot) -> None:
-        slot.present = record.number + 1
+        slot.present = record.index + 1
         if record.whole:
             slot.records.append(record)
         else:

@@ -94,7 +94,7 @@ impl<'a> Forwarder<'a> {
             if let Err(breach) = self.step() {
                 panic!("{breach}");
             }
-            std::thread::sleep(Duration::from_micros(30));
+            std::thread::sleep(Duration::from_micros(200));
         }
     }
 

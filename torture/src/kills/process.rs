@@ -41,7 +41,7 @@ pub(super) fn become_victim() {
     // SAFETY: sets a timer and the priority of this process.
     unsafe {
         libc::alarm(ALARM_SECONDS);
-        libc::nice(10);
+        libc::nice(5);
     }
 }
 

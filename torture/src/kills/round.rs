@@ -76,6 +76,8 @@ pub(super) struct Round {
     pub(super) moment: Moment,
     pub(super) stop: Stop,
     pub(super) exporting: Exporting,
+    /// Between two looks of the consumers, at most.
+    pub(super) look_every: Duration,
     /// The process it forked is killed after it, and not with it.
     pub(super) spares_forked: bool,
 }
@@ -108,6 +110,7 @@ impl Round {
                 _ => Stop::Never,
             },
             exporting,
+            look_every: Duration::from_micros([60, 200, 500, 1000][random.index(4)]),
             spares_forked: random.below(2) == 0,
         }
     }

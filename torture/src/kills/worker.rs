@@ -1,7 +1,7 @@
 //! Worker: a process with one thread that forks, watches, kills and judges one victim after the other.
 
 use super::consumers::{Forwarder, Watcher};
-use super::content::Content;
+use super::content::{Content, real};
 use super::ledger::{FORKED, Ledger};
 use super::oracle::{Case, Found};
 use super::process::{self, Child, Ended};
@@ -139,8 +139,13 @@ impl<'a> Kill<'a> {
             }
             let rest =
                 kill_at.map_or(Duration::MAX, |kill_at| kill_at.saturating_duration_since(Instant::now()));
-            std::thread::sleep(rest.min(Duration::from_micros(20 + self.random.below(150))));
+            std::thread::sleep(rest.min(self.nap()));
         }
+    }
+
+    /// As long as the consumers rest.
+    fn nap(&mut self) -> Duration {
+        self.round.look_every.mul_f64(real(1 + self.random.below(16)) / 16.0)
     }
 
     /// One look of each consumer.
