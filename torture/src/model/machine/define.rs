@@ -82,7 +82,7 @@ impl Machine {
     ) -> Option<(ResourceRef, model::Resource)> {
         let mut attributes = given.to_vec();
         attributes.push(attribute("key 0", model::Value::Int(i64::try_from(number).expect("small"))));
-        let url = if number % 2 == 0 { "https://resource" } else { "" };
+        let url = if number.is_multiple_of(2) { "https://resource" } else { "" };
         let payload = optional(url) + self.dictionary.size_of_all(&attributes);
         let refusal = self.define(format!("resource {attributes:?}"), payload);
         let result = self.writer.create_resource(&Given(&attributes), some(url));
