@@ -40,6 +40,7 @@ test-rust:
 
 test-python: $(VENV)/.test extension
 	cd python && $(BIN)/python -m pytest
+	cd format-spec && $(BIN)/python -m unittest discover -q -s second_reader/tests -t .
 
 lint: lint-rust lint-python
 
