@@ -97,7 +97,7 @@ impl Chunk {
 impl Cursor {
     /// Generation and number of records read of it.
     pub(crate) fn progress(&self) -> (u32, u32) {
-        (self.place.generation, self.place.next_index)
+        (self.place.generation, u32::try_from(self.place.next_index).unwrap_or(u32::MAX))
     }
 
     /// Records of the segment over all generations, up to the last one read.
@@ -290,7 +290,7 @@ impl SegmentReader<'_> {
         let frames = frames(&mut walk, cursor.acknowledged, report);
         cursor.place = walk.place();
         cursor.consumed = end;
-        cursor.accounted = base.saturating_add(u64::from(cursor.place.next_index));
+        cursor.accounted = base.saturating_add(cursor.place.next_index);
         Chunk { copy, origin, base, frames }
     }
 
@@ -314,7 +314,7 @@ impl SegmentReader<'_> {
         let mut walk = Walk::new(self.rules, &copy, origin, place, Expect::Remnants(published));
         let frames = frames(&mut walk, cursor.acknowledged, report);
         cursor.place = walk.place();
-        let found = u64::from(cursor.place.next_index);
+        let found = cursor.place.next_index;
         cursor.accounted = if present.is_some_and(|present| is_newer(present, generation)) {
             // The entry counts these records among those before.
             cursor.accounted.max(found)
@@ -369,8 +369,8 @@ impl SegmentReader<'_> {
     }
 
     /// Takes what a search without the committed word finds in a damaged segment that nobody writes any more, if
-    /// it is more. A generation older than what the entry's words name was overwritten, and stays so; a newer one
-    /// says that the entry is old.
+    /// it is more of the same generation. One older than what the entry's words name was overwritten, and stays so;
+    /// one newer than all of them says that the entry is old, and so is what was found by it.
     fn salvage_more(&self, attempt: &mut Attempt, skip_acknowledged: bool) {
         let (mut fresh, mut ignored) = (Cursor::default(), Report::default());
         let Some(entry) = self.entry(&mut ignored) else { return };
@@ -382,7 +382,8 @@ impl SegmentReader<'_> {
         ];
         let is_named = words.contains(&Some(generation));
         let is_newest = words.iter().flatten().all(|word| is_newer(generation, *word));
-        if (is_named || is_newest) && better.len() > attempt.chunk.as_ref().map_or(0, Chunk::len) {
+        let is_more = better.len() > attempt.chunk.as_ref().map_or(0, Chunk::len);
+        if is_newest || (is_named && is_more) {
             // The committed word will not change any more, so the cursor does not follow it.
             attempt.cursor = Cursor { finished: true, ..fresh };
             attempt.chunk = Some(better);

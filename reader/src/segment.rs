@@ -88,6 +88,11 @@ impl Frame {
         len(u64::from(self.header.length.get()))
     }
 
+    /// Number of the record within its generation.
+    fn index(&self) -> u64 {
+        self.header.index.get().into()
+    }
+
     /// The record's bytes in the copy it was found in.
     pub(crate) fn bytes<'a>(&self, copy: &'a [u8]) -> &'a [u8] {
         copy.get(self.at..self.at.saturating_add(self.length())).unwrap_or_default()
@@ -99,8 +104,8 @@ impl Frame {
 pub(crate) struct Place {
     /// Generation whose records count.
     pub(crate) generation: u32,
-    /// Index the next record must have.
-    pub(crate) next_index: u32,
+    /// Index the next record must have. None has one behind the last that fits into a record's header.
+    pub(crate) next_index: u64,
     /// The bytes before were damaged, so that a later index is no new fault.
     pub(crate) damaged: bool,
 }
@@ -152,7 +157,7 @@ impl<'a> Walk<'a> {
             self.report_damage(self.at, report);
             self.report_gap(&frame, report);
             self.at += frame.length();
-            self.place.next_index = frame.header.index.get().wrapping_add(1);
+            self.place.next_index = frame.index() + 1;
             self.place.damaged = false;
             if self.rules.crc_fits(self.copy, &frame) {
                 return Some(frame);
@@ -173,7 +178,7 @@ impl<'a> Walk<'a> {
     fn expected_frame(&self) -> Option<Frame> {
         let frame = self.rules.frame(self.copy, self.at)?;
         let same = frame.header.generation.get() == self.place.generation;
-        (same && frame.header.index.get() >= self.place.next_index).then_some(frame)
+        (same && frame.index() >= self.place.next_index).then_some(frame)
     }
 
     fn is_behind_published(&self) -> bool {
@@ -181,7 +186,7 @@ impl<'a> Walk<'a> {
     }
 
     fn is_gap(&self, frame: &Frame) -> bool {
-        frame.header.index.get() != self.place.next_index
+        frame.index() != self.place.next_index
     }
 
     /// Reports the damage before `end`.
@@ -199,7 +204,7 @@ impl<'a> Walk<'a> {
     }
 
     fn report_gap(&self, frame: &Frame, report: &mut Report) {
-        let (expected, found) = (self.place.next_index, frame.header.index.get());
+        let (expected, found) = (self.place.next_index, frame.index());
         if self.is_gap(frame) && !self.place.damaged {
             let offset = self.origin + size(frame.at);
             report.fault(offset, Rule::RecordIndex, || format!("expected record {expected}, found {found}"));

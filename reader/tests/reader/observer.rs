@@ -349,17 +349,34 @@ fn a_record_too_short_for_its_body_is_a_fault() {
     assert_eq!(rules(&poll(&image).report), [Rule::RecordBody]);
 }
 
+/// Publishes a span with an index of the test's choice.
+fn span_with_index(image: &mut Image, number: u8, index: u32) {
+    let content = image.span_content(number, &[]);
+    let span = record(RecordType::Span, 1, index, u64::from(number) * 1_000_000_000, &content);
+    let entry: SegmentEntry = image.get(Image::table_at(Signal::Spans, 0));
+    let end = Committed::unpack(entry.committed.get()).unwrap().bytes;
+    image.put(Image::segment_at(Signal::Spans, 0) + end as usize, &span[..]);
+    let word = Committed { generation: 1, bytes: end + u32::try_from(span.len()).unwrap() }.pack();
+    image.put(Image::table_at(Signal::Spans, 0), &U64::new(word));
+}
+
+#[test]
+fn no_record_follows_the_last_index_there_is() {
+    let mut image = Image::new();
+    image.span(0, 1, &[]);
+    span_with_index(&mut image, 2, u32::MAX);
+    span_with_index(&mut image, 3, 0);
+    let batch = poll(&image);
+    assert_eq!(ids(&batch), [1, 2], "index 0 was there before");
+    assert_eq!(rules(&batch.report), [Rule::RecordIndex, Rule::RecordCheck]);
+    assert_eq!(image.open().losses().unwrap().signal(Signal::Spans).recorded, 1 << 32);
+}
+
 #[test]
 fn a_missing_record_is_a_fault() {
     let mut image = Image::new();
     image.span(0, 1, &[]);
-    let content = image.span_content(3, &[]);
-    let later = record(RecordType::Span, 1, 2, 3_000_000_000, &content);
-    let entry: SegmentEntry = image.get(Image::table_at(Signal::Spans, 0));
-    let end = Committed::unpack(entry.committed.get()).unwrap().bytes;
-    image.put(Image::segment_at(Signal::Spans, 0) + end as usize, &later[..]);
-    let word = Committed { generation: 1, bytes: end + u32::try_from(later.len()).unwrap() }.pack();
-    image.put(Image::table_at(Signal::Spans, 0), &U64::new(word));
+    span_with_index(&mut image, 3, 2);
     let batch = poll(&image);
     assert_eq!((ids(&batch), rules(&batch.report)), (vec![1, 3], vec![Rule::RecordIndex]));
 }
