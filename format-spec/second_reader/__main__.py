@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 
 from . import render, server
-from .header import Refused
+from .header import RefusedError
 from .recording import Recording, read
 from .source import File
 
@@ -25,11 +25,11 @@ def machine_boot_id() -> bytes:
 
 
 def read_file(path: str, boot_id: bytes) -> Recording:
-    """Reads a recording from a regular file. Raises `Refused` and `OSError`."""
+    """Reads a recording from a regular file. Raises `RefusedError` and `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Refused("no regular file")
+            raise RefusedError("no regular file")
         return read(File(descriptor), boot_id)
     finally:
         os.close(descriptor)
@@ -55,7 +55,7 @@ def main() -> int:
     boot_id = options.boot_id.bytes if options.boot_id else machine_boot_id()
     try:
         recording = read_file(options.file, boot_id)
-    except (Refused, OSError) as error:
+    except (RefusedError, OSError) as error:
         print(f"{options.file}: {error}", file=sys.stderr)
         return 2
     for line in render.lines(recording, Path(options.file).name):

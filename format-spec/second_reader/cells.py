@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import Iterator, NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from . import words
 from .crc32c import crc32c
@@ -46,7 +47,8 @@ def series_size(kind: int, capacity: int) -> int:
 
 
 def _double(bits: int) -> float:
-    return struct.unpack("<d", bits.to_bytes(8, "little"))[0]
+    (value,) = struct.unpack("<d", bits.to_bytes(8, "little"))
+    return float(value)
 
 
 def _signed(bits: int) -> int:
@@ -141,7 +143,7 @@ class CellsReader:
             bool(header.flags & FLAG_OVERFLOW), header.kind, state,
         )  # fmt: skip
 
-    def _state(self, header: SeriesHeader) -> dict | None:
+    def _state(self, header: SeriesHeader) -> dict[str, Any] | None:
         """Time and value; None if nothing was measured, or the kind is of a later version."""
         if not GAUGE <= header.kind <= EXPONENTIAL:
             return None
@@ -169,7 +171,7 @@ class CellsReader:
             return None
         return raw
 
-    def _sum(self, header: SeriesHeader, raw: bytes) -> dict | None:
+    def _sum(self, header: SeriesHeader, raw: bytes) -> dict[str, Any] | None:
         int_value, double_value, seen, time = struct.unpack_from("<qdQQ", raw)
         if seen > VALUE_INT | VALUE_DOUBLE:
             self.faults.report("series-state", header.offset)
@@ -178,14 +180,14 @@ class CellsReader:
         value = values.get(seen, float(int_value) + double_value)
         return {"time": time, "value": value} if seen else None
 
-    def _gauge(self, header: SeriesHeader, raw: bytes) -> dict | None:
+    def _gauge(self, header: SeriesHeader, raw: bytes) -> dict[str, Any] | None:
         time, bits, value_type = struct.unpack_from("<3Q", raw)
         if value_type not in (VALUE_INT, VALUE_DOUBLE):
             self.faults.report("series-state", header.offset)
             return None
         return {"time": time, "value": _signed(bits) if value_type == VALUE_INT else _double(bits)}
 
-    def _histogram(self, header: SeriesHeader, raw: bytes) -> dict:
+    def _histogram(self, header: SeriesHeader, raw: bytes) -> dict[str, Any]:
         time, total, least, greatest = struct.unpack_from("<Qddd", raw)
         buckets = list(struct.unpack_from(f"<{header.capacity}Q", raw, 32))
         count = min(sum(buckets), U64_MAX)
@@ -199,7 +201,7 @@ class CellsReader:
             "bucket_counts": buckets,
         }
 
-    def _exponential(self, header: SeriesHeader, raw: bytes) -> dict | None:
+    def _exponential(self, header: SeriesHeader, raw: bytes) -> dict[str, Any] | None:
         time, total, least, greatest, zeros, scale, positive, negative, positives, negatives = struct.unpack_from(
             "<QdddQiiiII", raw
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bisect
 import struct
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from . import words
 from .crc32c import crc32c
@@ -205,9 +206,7 @@ class Dictionary:
         resource = self.resource(int.from_bytes(entry.payload[:4], "little"), body, faults)
         found = self._contents(entry, 8, _SCOPE_ITEMS, faults)
         texts = found.texts
-        return Scope(
-            texts.get(NAME, ""), texts.get(VERSION, ""), texts.get(SCHEMA_URL, ""), found.attributes, resource
-        )
+        return Scope(texts.get(NAME, ""), texts.get(VERSION, ""), texts.get(SCHEMA_URL, ""), found.attributes, resource)
 
     def _stream(self, entry: Entry, faults: Faults) -> Stream | Foreign | None:
         if len(entry.payload) < 24:

@@ -27,7 +27,7 @@ SIGNALS = {SPANS: "spans", EVENTS: "events", MEASUREMENTS: "measurements"}
 _ENTRY_SIZES = {COUNTERS: 8, SEGMENT_TABLE: 64, ACTIVE_SPANS: 256, METRIC_CELLS: 0, DICTIONARY: 0}
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The file is no recording that this reader can read."""
 
 
@@ -78,21 +78,21 @@ class Header:
 
 
 def read_header(source: Source) -> Header:
-    """Reads and checks the header page. Raises `Refused`."""
+    """Reads and checks the header page. Raises `RefusedError`."""
     page = source.read(0, PAGE)
     if len(page) < PAGE:
-        raise Refused("shorter than the header page")
+        raise RefusedError("shorter than the header page")
     if page[:8] != MAGIC:
-        raise Refused("no recording: the magic is missing")
+        raise RefusedError("no recording: the magic is missing")
     byte_order, major, minor = struct.unpack_from("<IHH", page, 8)
     if byte_order != BYTE_ORDER:
-        raise Refused("of a foreign byte order")
+        raise RefusedError("of a foreign byte order")
     if major != 1:
-        raise Refused(f"of major version {major}")
+        raise RefusedError(f"of major version {major}")
     if struct.unpack_from("<I", page, HEADER_CRC_OFFSET)[0] != crc32c(page[:HEADER_CRC_OFFSET]):
-        raise Refused("the CRC of the header does not fit")
+        raise RefusedError("the CRC of the header does not fit")
     if struct.unpack_from("<Q", page, 136)[0] != 0:
-        raise Refused("needs features that this reader does not know")
+        raise RefusedError("needs features that this reader does not know")
     header = _fields(page, minor)
     _check_fields(page, header)
     return header
@@ -104,7 +104,7 @@ def _fields(page: bytes, minor: int) -> Header:
     segment_size, policy, timeout, cardinality, record_crc = struct.unpack_from("<5I", page, 224)
     state, closed_at, backed_word = struct.unpack_from("<3Q", page, STATE_OFFSET)
     if record_crc > 1:
-        raise Refused("record_crc is neither 0 nor 1")
+        raise RefusedError("record_crc is neither 0 nor 1")
     return Header(
         minor, file_size, file_id, boot_id, pid, created, segment_size, policy, timeout, cardinality,
         record_crc == 1, page[248:264], state, closed_at, backed_word,
@@ -114,12 +114,12 @@ def _fields(page: bytes, minor: int) -> Header:
 def _check_fields(page: bytes, header: Header) -> None:
     size = header.segment_size
     if size % PAGE or not PAGE <= size <= MAX_SEGMENT_SIZE:
-        raise Refused("segment_size out of range")
+        raise RefusedError("segment_size out of range")
     if header.overflow_policy not in POLICIES:
-        raise Refused("unknown overflow policy")
+        raise RefusedError("unknown overflow policy")
     (section_count,) = struct.unpack_from("<I", page, 188)
     if section_count > MAX_SECTIONS:
-        raise Refused("too many sections")
+        raise RefusedError("too many sections")
     table = [Section(*struct.unpack_from("<IIQQII", page, SECTIONS_OFFSET + 32 * i)) for i in range(section_count)]
     _check_places(table, header.file_size)
     for section in table:
@@ -130,11 +130,11 @@ def _check_fields(page: bytes, header: Header) -> None:
 def _check_places(table: list[Section], file_size: int) -> None:
     for number, section in enumerate(table):
         if section.offset % PAGE or section.offset < PAGE:
-            raise Refused("a section is not aligned")
+            raise RefusedError("a section is not aligned")
         if section.end > file_size:
-            raise Refused("a section ends past the file")
+            raise RefusedError("a section ends past the file")
         if any(section.offset < other.end and other.offset < section.end for other in table[:number]):
-            raise Refused("sections overlap")
+            raise RefusedError("sections overlap")
 
 
 def _take_section(section: Section, header: Header) -> None:
@@ -144,26 +144,26 @@ def _take_section(section: Section, header: Header) -> None:
         return
     entry_size = _ENTRY_SIZES.get(section.kind, header.segment_size)
     if section.entry_size != entry_size or section.entry_size * section.entry_count > section.length:
-        raise Refused("a section's entries have the wrong size")
+        raise RefusedError("a section's entries have the wrong size")
     if section.kind in (METRIC_CELLS, DICTIONARY) and section.length < 64:
-        raise Refused("a section has no room for its header")
+        raise RefusedError("a section has no room for its header")
     if section.kind == COUNTERS and section.entry_count < 48:
-        raise Refused("counters are missing")
+        raise RefusedError("counters are missing")
     if pooled and section.entry_count > MAX_SEGMENT_COUNT:
-        raise Refused("a pool has too many segments")
+        raise RefusedError("a pool has too many segments")
     if (section.kind, section.signal) in header.sections:
-        raise Refused("a section is there twice")
+        raise RefusedError("a section is there twice")
     header.sections[section.kind, section.signal] = section
 
 
 def _check_complete(header: Header) -> None:
     for kind in (COUNTERS, ACTIVE_SPANS, METRIC_CELLS, DICTIONARY):
         if (kind, 0) not in header.sections:
-            raise Refused("a section is missing")
+            raise RefusedError("a section is missing")
     for signal in SIGNALS:
         table = header.sections.get((SEGMENT_TABLE, signal))
         segments = header.sections.get((SEGMENTS, signal))
         if table is None or segments is None:
-            raise Refused("a section is missing")
+            raise RefusedError("a section is missing")
         if table.entry_count != segments.entry_count:
-            raise Refused("the sections of a pool differ in their number of entries")
+            raise RefusedError("the sections of a pool differ in their number of entries")

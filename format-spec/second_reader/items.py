@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
-from typing import TYPE_CHECKING, Callable, Iterator, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 from .faults import Faults
 from .model import Attributes, Contents, Link, SpanEvent, Value
@@ -143,9 +145,9 @@ class ItemParser:
             self.fault("item-payload", item.at)
             return None
         if item.tag == INT:
-            return struct.unpack_from("<q", self.data, start)[0]
+            return int(struct.unpack_from("<q", self.data, start)[0])
         if item.tag == DOUBLE:
-            return struct.unpack_from("<d", self.data, start)[0]
+            return float(struct.unpack_from("<d", self.data, start)[0])
         byte = self.data[start]
         if byte > 1:
             self.fault("item-payload", item.at)
@@ -266,7 +268,7 @@ class ItemParser:
     def boundaries(self, item: Item, into: Contents) -> None:
         raw = self.data[item.at + 8 : item.end]
         bounds = [bound for (bound,) in struct.iter_unpack("<d", raw[: len(raw) & ~7])]
-        rising = all(a < b for a, b in zip(bounds, bounds[1:]))
+        rising = all(a < b for a, b in itertools.pairwise(bounds))
         if len(raw) % 8 or not rising or not all(map(math.isfinite, bounds)):
             self.fault("item-payload", item.at)
             bounds = []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any, TypeAlias
 
-Value = Union[None, str, bool, int, float, bytes, list, dict]
-Attributes = dict
+Value: TypeAlias = str | bool | int | float | bytes | list[Any] | dict[str, Any] | None
+Attributes: TypeAlias = dict[str, Any]
 
 
 @dataclass
@@ -124,4 +124,4 @@ class Series:
     attributes: Attributes
     overflow: bool
     kind: int
-    state: dict
+    state: dict[str, Any]

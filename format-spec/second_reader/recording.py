@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .active import ActiveReader
 from .cells import CellsReader, read_counters
 from .dictionary import Dictionary
 from .faults import Fault, Faults
 from .header import (
-    ACTIVE_SPANS, COUNTERS, DICTIONARY, METRIC_CELLS, SIGNALS, SPANS, STATE_CLOSED, STATE_OFFSET, Header, read_header,
+    ACTIVE_SPANS,
+    COUNTERS,
+    DICTIONARY,
+    METRIC_CELLS,
+    SIGNALS,
+    SPANS,
+    STATE_CLOSED,
+    STATE_OFFSET,
+    Header,
+    read_header,
 )  # fmt: skip
 from .model import Event, Measurement, Series, Span
 from .records import RecordParser
@@ -23,7 +33,7 @@ class Recording:
 
     header: Header
     spans_in_flight: list[Span] = field(default_factory=list)
-    records: dict[int, list] = field(default_factory=dict)
+    records: dict[int, list[Any]] = field(default_factory=dict)
     series: list[Series] = field(default_factory=list)
     pools: dict[int, Pool] = field(default_factory=dict)
     counters: dict[int, list[int]] = field(default_factory=dict)
@@ -41,7 +51,7 @@ class Recording:
 
 
 def read(source: Source, boot_id: bytes, kept_faults: int = 1000) -> Recording:
-    """Reads a recording on a machine with this boot id. Raises `Refused` if nothing in it can be found."""
+    """Reads a recording on a machine with this boot id. Raises `RefusedError` if nothing in it can be found."""
     header = read_header(source)
     faults = Faults(kept_faults)
     if header.state not in (1, STATE_CLOSED):

@@ -8,7 +8,17 @@ from .dictionary import Dictionary
 from .faults import Faults
 from .header import EVENTS, MEASUREMENTS, SPANS
 from .items import (
-    BODY, DROPPED, LINK, NAME, SEVERITY_TEXT, SPAN_EVENT, STATUS, TRACE_STATE, ItemParser, Region, region_at,
+    BODY,
+    DROPPED,
+    LINK,
+    NAME,
+    SEVERITY_TEXT,
+    SPAN_EVENT,
+    STATUS,
+    TRACE_STATE,
+    ItemParser,
+    Region,
+    region_at,
 )  # fmt: skip
 from .model import Contents, Event, Measurement, Span
 from .segments import HEADER_SIZE, Record

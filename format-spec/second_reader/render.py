@@ -8,9 +8,9 @@ import math
 from typing import Any
 
 from .cells import EXPONENTIAL, GAUGE, HISTOGRAM, SUM, U64_MAX
-from .header import EVENTS, MEASUREMENTS, POLICIES, SIGNALS, SPANS
+from .header import EVENTS, MEASUREMENTS, POLICIES, SIGNALS
 from .items import SEVERITY_TEXT, TRACE_STATE
-from .model import Attributes, Event, Measurement, Resource, Scope, Series, Span, Value
+from .model import Event, Measurement, Resource, Scope, Series, Span, Value
 from .recording import Recording
 
 SCHEMA_VERSION = 1

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 from . import words
 from .crc32c import crc32c, record_check
 from .faults import Faults
-from .header import Header, SEGMENT_TABLE, SEGMENTS
+from .header import SEGMENT_TABLE, SEGMENTS, Header
 from .source import Source
 
 HEADER_SIZE = 32
@@ -25,7 +26,7 @@ class Record(NamedTuple):
     type: int
     flags: int
     generation: int
-    index: int
+    number: int
     whole: bool
     time: int
     data: bytes
@@ -218,9 +219,9 @@ class PoolReader:
         if generation and words.is_later(slot.generation, generation):
             self.faults.report("segment-entry", entry.offset)
         acknowledged = entry.acknowledged
-        if acknowledged and slot.generation == generation == acknowledged.generation:
-            if acknowledged.records > slot.present:
-                self.faults.report("segment-entry", entry.offset)
+        is_of_slot = acknowledged and slot.generation == generation == acknowledged.generation
+        if is_of_slot and acknowledged and acknowledged.records > slot.present:
+            self.faults.report("segment-entry", entry.offset)
 
     def _published(self, committed: words.Committed, slot: Slot, further: bool) -> None:
         """Reads records in order up to `committed` (13.3), and those that go on behind it if `further`."""
@@ -238,14 +239,14 @@ class PoolReader:
         """
 
         def wanted(record: Record) -> bool:
-            return record.generation == slot.generation and record.index >= slot.present
+            return record.generation == slot.generation and record.number >= slot.present
 
         at, damage = 0, False
         while at < len(scanner.data):
             record = scanner.record(at)
             if record and not wanted(record):
                 record = None
-            if bounded and at >= published and (record is None or record.index != slot.present):
+            if bounded and at >= published and (record is None or record.number != slot.present):
                 break
             if record is None:
                 if not damage and (at < published or scanner.next_from(at + 8, wanted)):
@@ -254,13 +255,13 @@ class PoolReader:
                 following = scanner.next_nonzero(at + 8)
                 at = min(following, max(at + 8, published)) if bounded else following
                 continue
-            if record.index > slot.present and not damage:
+            if record.number > slot.present and not damage:
                 self.faults.report("record-index", slot.base + at)
             self._take(record, slot)
             at, damage = at + record.length, False
 
     def _take(self, record: Record, slot: Slot) -> None:
-        slot.present = record.index + 1
+        slot.present = record.number + 1
         if record.whole:
             slot.records.append(record)
         else:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from . import render
 from .cells import U64_MAX
-from .header import Refused
+from .header import RefusedError
 from .recording import read
 from .source import Image
 
@@ -31,7 +31,7 @@ def answer(image: bytes, boot_id: bytes) -> dict[str, Any]:
     """Everything that two readers of an image must agree on."""
     try:
         recording = read(Image(image), boot_id, KEPT_FAULTS)
-    except Refused:
+    except RefusedError:
         return {"refused": True}
     return {
         "fault_count": recording.fault_count,

@@ -11,7 +11,12 @@ from second_reader.crc32c import crc32c, record_check
 from second_reader.items import align8
 
 SPEC = (Path(__file__).parents[2] / "SPEC.md").read_text()
-KINDS = {"Gauge": cells.GAUGE, "Sum": cells.SUM, "Histogram": cells.HISTOGRAM, "ExponentialHistogram": cells.EXPONENTIAL}
+KINDS = {
+    "Gauge": cells.GAUGE,
+    "Sum": cells.SUM,
+    "Histogram": cells.HISTOGRAM,
+    "ExponentialHistogram": cells.EXPONENTIAL,
+}
 
 
 def vectors(name: str) -> list[list[str]]:
