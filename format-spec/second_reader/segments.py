@@ -38,6 +38,7 @@ class Slot:
 
     base: int
     generation: int = 0
+    found: bool = False
     published: int = 0
     present: int = 0
     records: list[Record] = field(default_factory=list)
@@ -172,8 +173,8 @@ class PoolReader:
             return words.Committed(0, 0)
         generation, length = entry.committed
         if generation == 0:
-            # Something stands in a slot that was never used: its entry was lost, since the check of zeros fits.
-            if length or any(self.source.read(base, HEADER_SIZE)):
+            # A record in a slot that was never used: its entry was lost, since the check of zeros fits.
+            if length or self._holds_record(base):
                 self.faults.report("segment-entry", entry.offset)
             return words.Committed(0, 0)
         if length % 8 or length > self.header.segment_size:
@@ -181,15 +182,23 @@ class PoolReader:
             length = min(length, self.header.segment_size) & ~7
         return words.Committed(generation, length)
 
+    def _holds_record(self, base: int) -> bool:
+        """Whether a record of any generation stands in a segment; one begins at its start."""
+        if not any(self.source.read(base, HEADER_SIZE)):
+            return False
+        data = self.source.read(base, self.header.segment_size)
+        return self._newest(Scanner(self.header, data)) is not None
+
     def _look_further(self, entry: TableEntry, slot: Slot) -> None:
-        """Reads a slot with faults by 13.6. Takes that if it is more, and no older than what the table names."""
+        """Reads a slot with faults by 13.6. Takes that if it is newer than what the table names, or more of that."""
         mark = self.faults.mark()
         further = Slot(slot.base)
         self._salvage(entry, further)
         self.faults.rewind(mark)
         named = entry.named()
         newer = all(words.is_later(further.generation, generation) for generation in named)
-        if (further.generation in named or newer) and len(further.records) > len(slot.records):
+        more = further.generation in named and len(further.records) > len(slot.records)
+        if further.found and (newer or more):
             slot.generation, slot.present, slot.records = further.generation, further.present, further.records
 
     def _count(self, entry: TableEntry, slot: Slot, pool: Pool) -> None:
@@ -276,7 +285,7 @@ class PoolReader:
         newest = self._newest(scanner)
         published = self._published_of(entry, newest, slot)
         if newest is not None:
-            slot.generation = newest
+            slot.generation, slot.found = newest, True
             self._run(scanner, slot, published, False)
 
     def _published_of(self, entry: TableEntry, found: int | None, slot: Slot) -> int:
