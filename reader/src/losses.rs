@@ -30,6 +30,8 @@ pub struct SignalLosses {
     pub overwritten: u64,
     /// Every counter with its value, in the order of [`Counter::ALL`].
     pub counters: Vec<(Counter, u64)>,
+    /// Counters that a later version added and that are not 0, by their number. What they count is not known.
+    pub unknown: Vec<(u32, u64)>,
 }
 
 impl Losses {
@@ -108,13 +110,21 @@ pub(crate) fn losses(inner: &Inner, report: &mut Report) -> Losses {
     let signals = inner.header.pools.each_ref().map(|pool| {
         let (recorded, overwritten) = records(inner, pool, mode, &mut faults);
         let of = |counter: Counter| counters.get(counter_index(pool.signal, counter)).copied().unwrap_or(0);
+        let unknown = unknown(&counters, pool.signal);
         let counters = Counter::ALL.iter().map(|&(counter, _)| (counter, of(counter))).collect();
-        SignalLosses { signal: pool.signal, recorded, overwritten, counters }
+        SignalLosses { signal: pool.signal, recorded, overwritten, counters, unknown }
     });
     for fault in faults.faults.into_iter().filter(|fault| fault.rule == Rule::Unreadable) {
         report.fault(fault.offset, fault.rule, || fault.detail);
     }
     Losses { signals }
+}
+
+/// The counters of a signal that have no name here and are not 0.
+fn unknown(counters: &[u64], signal: Signal) -> Vec<(u32, u64)> {
+    let of_signal = Signal::ALL.iter().zip(counters.chunks(COUNTER_SLOTS)).find(|((of, _), _)| *of == signal);
+    let numbered = (0..).zip(of_signal.map_or(&[][..], |(_, counters)| counters).iter().copied());
+    numbered.filter(|(code, value)| *value != 0 && Counter::from_code(*code).is_none()).collect()
 }
 
 /// As [`losses`], or an error if they are not exact.

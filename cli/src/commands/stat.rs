@@ -125,6 +125,7 @@ impl Statistics<'_> {
         parts.extend(
             reasons(losses, false, '-').iter().map(|(reason, count)| format!("kept but {reason} {count}")),
         );
+        parts.extend(losses.unknown.iter().map(|(code, count)| format!("unknown counter {code}: {count}")));
         let text = parts.join(", ");
         line(out, &joined(losses.signal.name(), ' '), text)
     }
@@ -253,13 +254,18 @@ fn signal_json(snapshot: &Snapshot, losses: &SignalLosses) -> Value {
     let object = |lost| -> Map<String, Value> {
         reasons(losses, lost, '_').into_iter().map(|(name, count)| (name, count.into())).collect()
     };
-    json!({
+    let mut signal = json!({
         "recorded": losses.recorded,
         "present": present(snapshot, losses),
         "lost": losses.lost(),
         "lost_by_reason": object(true),
         "kept_by_reason": object(false),
-    })
+    });
+    if !losses.unknown.is_empty() {
+        let unknown = losses.unknown.iter().map(|(code, count)| (code.to_string(), Value::from(*count)));
+        signal["unknown_counters"] = unknown.collect();
+    }
+    signal
 }
 
 /// Displays a number of bytes for people and exactly.

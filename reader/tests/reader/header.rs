@@ -246,3 +246,15 @@ fn counters_before_the_end_of_a_file_are_read() {
     let losses = image.open().snapshot().unwrap().losses;
     assert_eq!(losses.signal(Signal::Spans).counter(Counter::Discarded), 7);
 }
+
+#[test]
+fn counters_of_a_later_version_are_given_by_their_number() {
+    let mut image = Image::new();
+    let counters: SectionEntry = image.get(SECTIONS_OFFSET);
+    for (index, value) in [(13, 7), (16, 1), (31, 8), (47, 9)] {
+        image.put(counters.offset.get() as usize + 8 * index, &U64::new(value));
+    }
+    let losses = image.open().losses().unwrap();
+    let unknown = losses.signals.each_ref().map(|signal| signal.unknown.clone());
+    assert_eq!(unknown, [vec![(13, 7)], vec![(15, 8)], vec![(15, 9)]]);
+}
