@@ -61,15 +61,21 @@ impl Claims {
         state.fresh = geometry.segment_count;
     }
 
-    /// Gives the lane another segment and seals the one it has. Without one to give, the lane keeps its own.
+    /// Gives the lane another segment and seals the one it has. Without one to give, the lane keeps its own. Waits for
+    /// another thread's claim if `patient`, which a wait in vain ends.
     #[cold]
     pub(crate) fn claim(
         &self,
         storage: &Storage,
         geometry: &Geometry,
         lane: &mut Lane,
+        patient: &mut bool,
     ) -> Result<(), Refusal> {
-        let mut state = self.state.lock_bounded().ok_or(Refusal::Lost(Counter::Busy))?;
+        let locked = if *patient { self.state.lock_bounded() } else { self.state.try_lock() };
+        let Some(mut state) = locked else {
+            *patient = false;
+            return Err(Refusal::Lost(Counter::Busy));
+        };
         let own = lane.segment.map(|segment| Sealed {
             segment,
             generation: lane.generation,

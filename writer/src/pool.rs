@@ -110,17 +110,19 @@ impl Pool {
     pub(crate) fn append(&self, heading: Heading, bytes: &mut [u8]) -> Result<(), Refusal> {
         let preferred = lane_of_this_thread() as usize;
         let mut refusal = Refusal::Lost(Counter::Busy);
+        // A thread that is stopped in a claim is waited for once, not at each lane that needs one.
+        let mut patient = true;
         for round in 0..ROUNDS {
             for turn in 0..self.lanes.len() {
                 let Some(mut lane) = self.lanes[(preferred + turn) % self.lanes.len()].0.try_lock() else {
                     continue;
                 };
-                match self.append_to(&mut lane, heading, bytes) {
+                match self.append_to(&mut lane, heading, bytes, &mut patient) {
                     Ok(()) => return Ok(()),
                     Err(reason) => refusal = reason,
                 }
             }
-            if refusal != Refusal::Lost(Counter::Busy) {
+            if refusal != Refusal::Lost(Counter::Busy) || !patient {
                 break;
             }
             pause(round);
@@ -129,11 +131,17 @@ impl Pool {
     }
 
     #[inline]
-    fn append_to(&self, lane: &mut Lane, heading: Heading, bytes: &mut [u8]) -> Result<(), Refusal> {
+    fn append_to(
+        &self,
+        lane: &mut Lane,
+        heading: Heading,
+        bytes: &mut [u8],
+        patient: &mut bool,
+    ) -> Result<(), Refusal> {
         let length = length_of(bytes);
         let room = self.geometry.segment_size - lane.bytes;
         if lane.segment.is_none() || length > room {
-            self.claims.claim(&self.storage, &self.geometry, lane)?;
+            self.claims.claim(&self.storage, &self.geometry, lane, patient)?;
         }
         let Some(segment) = lane.segment else { return Err(Refusal::Lost(Counter::NoSpace)) };
         self.fill_header(lane, heading, bytes);
