@@ -23,7 +23,6 @@ from .recording import read
 from .source import Image
 
 KEPT_FAULTS = 100_000
-KNOWN_COUNTERS = 13
 FILE = "image"
 
 
@@ -41,7 +40,7 @@ def answer(image: bytes, boot_id: bytes) -> dict[str, Any]:
             {
                 "recorded": min(pool.recorded, U64_MAX),
                 "overwritten": min(pool.overwritten, U64_MAX),
-                "counters": recording.counters[signal][:KNOWN_COUNTERS],
+                "counters": recording.counters[signal],
             }
             for signal, pool in sorted(recording.pools.items())
         ],

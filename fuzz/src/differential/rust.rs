@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use otlp_mmap::jsonl;
 use otlp_mmap::record::RecordView;
-use otlp_mmap_format::{COUNTER_SLOTS, Counter};
+use otlp_mmap_format::COUNTER_SLOTS;
 use otlp_mmap_reader::{Losses, Snapshot};
 use serde_json::{Value, json};
 
@@ -105,8 +105,10 @@ fn signals(losses: &Losses) -> Value {
         for (counter, value) in &signal.counters {
             counters[counter.code() as usize] = *value;
         }
-        let known = &counters[..Counter::ALL.len()];
-        json!({"recorded": signal.recorded, "overwritten": signal.overwritten, "counters": known})
+        for (code, value) in &signal.unknown {
+            counters[*code as usize] = *value;
+        }
+        json!({"recorded": signal.recorded, "overwritten": signal.overwritten, "counters": counters})
     });
     signals.collect()
 }
@@ -120,11 +122,14 @@ fn faults(second: &Value) -> BTreeSet<(u64, &str)> {
 fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().map(|(key, value)| format!("{key:?}:{}", canonical(value))).collect();
+            let mut entries: Vec<_> =
+                map.iter().map(|(key, value)| format!("{key:?}:{}", canonical(value))).collect();
             entries.sort_unstable();
             format!("{{{}}}", entries.join(","))
         }
-        Value::Array(elements) => format!("[{}]", elements.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        Value::Array(elements) => {
+            format!("[{}]", elements.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
         other => other.to_string(),
     }
 }

@@ -24,7 +24,9 @@ impl Numbers {
 
 /// How a file may lie before its reader.
 fn states() -> impl Iterator<Item = (bool, Option<bool>)> {
-    [false, true].into_iter().flat_map(|same_boot| [None, Some(true), Some(false)].map(|closed| (same_boot, closed)))
+    [false, true]
+        .into_iter()
+        .flat_map(|same_boot| [None, Some(true), Some(false)].map(|closed| (same_boot, closed)))
 }
 
 fn damaged(golden: usize, state: (bool, Option<bool>), repair: bool, edits: Vec<Edit>) -> Damaged {
@@ -46,8 +48,11 @@ fn both_readers_find_the_same_in_every_golden_recording() {
 
 #[test]
 fn both_readers_find_the_same_in_damaged_recordings() {
-    let mut numbers = Numbers(1);
-    for number in 0..400 {
+    // More of them, or others, on request.
+    let wanted = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let mut numbers = Numbers(wanted("DIFFERENTIAL_SEED").unwrap_or(1));
+    let count = wanted("DIFFERENTIAL_INPUTS").unwrap_or(400);
+    for number in (0..usize::MAX).take(usize::try_from(count).expect("a number of inputs")) {
         let state = states().nth(number % 6).expect("six");
         run(&damaged(number % golden().len(), state, number % 3 == 0, numbers.edits()));
     }
