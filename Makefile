@@ -57,7 +57,7 @@ bench:
 	cargo bench -p otlp-mmap-writer --bench recording
 
 fuzz:
-	fuzz/run.sh $(FUZZ_SECONDS)
+	fuzz/run.sh -j 2 $(FUZZ_SECONDS)
 
 torture:
 	torture/run.sh

@@ -3,22 +3,19 @@
 //! Damage is what disks, memory and half-written pages do: bits, zeros, noise, old pages, a cut. Noise comes from a
 //! generator, so that the fuzzer cannot forge a CRC: that is no finding.
 
-mod compare;
-
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use crate::image;
+use crate::memory::MemoryFile;
+use crate::read::everything;
+use crate::sample::{sample, variant};
 use arbitrary::Arbitrary;
 use otlp_mmap_format::{HEADER_SIZE, PAGE_SIZE, RecordHeader, SectionKind};
 use otlp_mmap_reader::model::{Position, Record};
 use otlp_mmap_reader::{Rule, Snapshot};
-
-use self::compare::{Identity, is_what_is_left, without_position};
-use crate::image;
-use crate::memory::MemoryFile;
-use crate::open::exercise;
-use crate::sample::{sample, variant};
+use otlp_mmap_torture::damage::compare::{self, Identity, is_what_is_left, without_position};
 
 /// Most edits that are made.
 const MAX_EDITS: usize = 24;
@@ -60,7 +57,7 @@ pub fn run(damage: &Damage) {
         return;
     };
     let lock = damage.alive.then(|| file.lock());
-    let found = exercise(&recording);
+    let found = everything(&recording);
     drop(lock);
     check_nothing_invented(&found);
     check_nothing_else_lost(pristine, &touched, &found);

@@ -2,6 +2,8 @@
 //!
 //! All offsets come from bytes that a fuzzer may have changed, so what does not lie within the image is passed over.
 
+use std::ops::Range;
+
 use crc32c::{crc32c, crc32c_append};
 use otlp_mmap_format::{
     ActiveBlock, ActiveCommit, BYTE_ORDER, CellsHeader, Committed, DictionaryHeader, EntryHeader,
@@ -85,8 +87,9 @@ impl Section {
         (0..self.entry_count.min(self.length / size)).map(move |index| start + index * size)
     }
 
-    fn end(&self) -> usize {
-        self.offset + self.length
+    /// Where it lies in the image.
+    pub fn bytes(&self) -> Range<usize> {
+        self.offset..self.offset + self.length
     }
 }
 
@@ -132,35 +135,41 @@ pub fn repair(image: &mut [u8]) {
     header.incompat_flags.set(0);
     put(image, 0, &header);
     seal_header(image);
-    let key = u64::from_le_bytes(*header.file_id.first_chunk().expect("16 bytes"));
+    let key = record_key(&header.file_id);
     for section in sections(image) {
         match SectionKind::from_code(section.kind) {
             Some(SectionKind::Segments) => {
                 repair_segments(image, &section, key, header.record_crc.get() == 1);
             }
-            Some(SectionKind::Dictionary) => repair_dictionary(image, &section),
-            Some(SectionKind::MetricCells) => repair_cells(image, &section),
-            Some(SectionKind::ActiveSpans) => repair_active(image, &section),
+            Some(SectionKind::Dictionary) => repair_dictionary(&mut image[section.bytes()]),
+            Some(SectionKind::MetricCells) => repair_cells(&mut image[section.bytes()]),
+            Some(SectionKind::ActiveSpans) => repair_active(&mut image[section.bytes()]),
             _ => {}
         }
     }
+}
+
+/// What keys the checks of a file's records.
+pub fn record_key(file_id: &[u8; 16]) -> u64 {
+    u64::from_le_bytes(*file_id.first_chunk().expect("16 bytes"))
 }
 
 fn repair_segments(image: &mut [u8], segments: &Section, key: u64, crc: bool) {
     let signal = Signal::from_code(segments.signal);
     let Some(table) = find(image, SectionKind::SegmentTable, signal) else { return };
     for (entry_at, start) in table.entries().zip(segments.entries()) {
-        seal_words(image, entry_at);
+        seal_words(&mut image[entry_at..]);
         let Some(entry) = get::<SegmentEntry>(image, entry_at) else { return };
         let published = Committed::unpack(entry.committed.get()).map_or(u32::MAX, |word| word.bytes);
-        let end = start + usize::try_from(published).unwrap_or(usize::MAX).min(segments.entry_size);
-        repair_records(image, start, end, key, crc);
+        let length = usize::try_from(published).unwrap_or(usize::MAX).min(segments.entry_size);
+        let end = image.len().min(start.saturating_add(length));
+        repair_records(&mut image[start..end], key, crc);
     }
 }
 
 /// Gives the six words of a segment's entry their checks.
-fn seal_words(image: &mut [u8], at: usize) {
-    (at..).step_by(8).take(6).for_each(|at| seal_word(image, at));
+pub fn seal_words(entry: &mut [u8]) {
+    (0..).step_by(8).take(6).for_each(|at| seal_word(entry, at));
 }
 
 /// Gives a checked word its check.
@@ -170,62 +179,74 @@ fn seal_word(image: &mut [u8], at: usize) {
     }
 }
 
-fn repair_records(image: &mut [u8], mut at: usize, end: usize, key: u64, crc: bool) {
-    while let Some(mut header) = get::<RecordHeader>(image, at) {
+/// Gives the records one after another in `bytes` their checks and CRCs.
+pub fn repair_records(bytes: &mut [u8], key: u64, crc: bool) {
+    let mut at = 0;
+    while let Some(mut header) = get::<RecordHeader>(bytes, at) {
         let length = number(header.length);
-        if length < RecordHeader::SIZE || at + length > end.min(image.len()) {
+        if length < RecordHeader::SIZE || at + length > bytes.len() {
             return;
         }
         let (kind, flags) = (header.record_type.get(), header.flags.get());
         let (generation, index) = (header.generation.get(), header.index.get());
         header.check.set(record_check(key, header.length.get(), kind, flags, generation, index));
-        let whole = &image[at..at + length];
+        put(bytes, at, &header);
+        let whole = &bytes[at..at + length];
         header.crc.set(if crc { crc32c_append(crc32c(&whole[..16]), &whole[24..]) } else { 0 });
-        put(image, at, &header);
+        put(bytes, at, &header);
         at += align8(length);
     }
 }
 
-fn repair_dictionary(image: &mut [u8], section: &Section) {
-    seal_word(image, section.offset);
-    let mut at = section.offset + DictionaryHeader::SIZE;
-    while let Some(mut header) = get::<EntryHeader>(image, at) {
-        let length = number(header.length);
-        if length < EntryHeader::SIZE || at + length > section.end() {
-            return;
-        }
-        let whole = &image[at..at + length];
-        header.crc.set(crc32c_append(crc32c(&whole[..8]), &whole[EntryHeader::SIZE..]));
-        put(image, at, &header);
+/// Gives the header of a dictionary and its entries their checks and CRCs.
+pub fn repair_dictionary(section: &mut [u8]) {
+    seal_word(section, 0);
+    let mut at = DictionaryHeader::SIZE;
+    while let Some(length) = repair_entry(section, at) {
         at += align8(length);
     }
 }
 
-fn repair_cells(image: &mut [u8], section: &Section) {
-    seal_word(image, section.offset);
-    let mut at = section.offset + CellsHeader::SIZE;
-    while let Some(mut header) = get::<SeriesHeader>(image, at) {
+/// Gives the dictionary entry at `at` its CRC; gives its length, unless it does not lie within the section.
+pub fn repair_entry(section: &mut [u8], at: usize) -> Option<usize> {
+    let mut header: EntryHeader = get(section, at)?;
+    let length = number(header.length);
+    if length < EntryHeader::SIZE {
+        return None;
+    }
+    let whole = section.get(at..at.checked_add(length)?)?;
+    header.crc.set(crc32c_append(crc32c(&whole[..8]), &whole[EntryHeader::SIZE..]));
+    put(section, at, &header);
+    Some(length)
+}
+
+/// Gives the header of the metric cells and the series behind it their checks and CRCs.
+pub fn repair_cells(section: &mut [u8]) {
+    seal_word(section, 0);
+    let mut at = CellsHeader::SIZE;
+    while let Some(mut header) = get::<SeriesHeader>(section, at) {
         let size = number(header.size);
-        if size < SERIES_ALIGN || at + SeriesHeader::SIZE > section.end() {
+        if size < SERIES_ALIGN {
             return;
         }
         header.version.set(seal(header.version.get() >> 8));
         header.crc.set(crc32c(&header.as_bytes()[..SERIES_CRC_LENGTH]));
-        put(image, at, &header);
+        put(section, at, &header);
         at = at.saturating_add(size);
     }
 }
 
-fn repair_active(image: &mut [u8], section: &Section) {
-    for (index, at) in (0..).zip(section.entries()) {
-        let Some(mut block) = get::<ActiveBlock>(image, at) else { return };
+/// Gives the committed words of blocks of spans in flight their checks.
+pub fn repair_active(section: &mut [u8]) {
+    for (index, at) in (0..).zip((0..section.len()).step_by(ActiveBlock::SIZE)) {
+        let Some(mut block) = get::<ActiveBlock>(section, at) else { return };
         let word = block.committed.get();
         if ActiveCommit::unpack(word, index).is_none() {
             let generation = u32::try_from(word >> 32).unwrap_or(u32::MAX);
             let bytes = u32::try_from(word >> 8 & 0xff_ffff).unwrap_or(u32::MAX);
             let commit = ActiveCommit { generation: generation.max(1), bytes };
             block.committed.set(commit.pack(index));
-            put(image, at, &block);
+            put(section, at, &block);
         }
     }
 }
@@ -240,7 +261,7 @@ pub fn compact(image: &[u8]) -> Vec<u8> {
             Some(SectionKind::Dictionary) => DICTIONARY,
             _ => section.length,
         };
-        let rest = &image[section.offset + length..section.end()];
+        let rest = &image[section.offset + length..section.bytes().end];
         assert!(rest.iter().all(|byte| *byte == 0), "a section does not fit into {length} bytes");
         let at = SECTIONS_OFFSET + index * SectionEntry::SIZE;
         let mut entry: SectionEntry = get(image, at).expect("a section");

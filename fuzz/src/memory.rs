@@ -41,6 +41,24 @@ impl MemoryFile {
         }
     }
 
+    /// Stores bytes, wherever the file ends.
+    pub fn write(&self, at: usize, bytes: &[u8]) {
+        self.file.write_all_at(bytes, at as u64).expect("write");
+    }
+
+    /// Cuts the file, or has it grow by zeros.
+    pub fn resize(&self, length: usize) {
+        self.file.set_len(length as u64).expect("set_len");
+    }
+
+    /// Up to `length` bytes; fewer where the file ends before.
+    pub fn read(&self, at: usize, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        let read = self.file.read_at(&mut bytes, at as u64).expect("read");
+        bytes.truncate(read);
+        bytes
+    }
+
     /// Reads the content as a recording.
     ///
     /// # Errors

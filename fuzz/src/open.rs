@@ -3,14 +3,13 @@
 use std::sync::OnceLock;
 
 use otlp_mmap_format::{ActiveBlock, HEADER_SIZE, Header, SECTIONS_OFFSET, SectionEntry, SectionKind};
-use otlp_mmap_reader::{Batch, Recording, Snapshot, otlp};
 
 use crate::image;
 use crate::memory::MemoryFile;
+use crate::output::render;
+use crate::random::{Mutate, Random};
+use crate::read::everything;
 use crate::sample::variant;
-
-/// Records of each kind that are converted to OTLP.
-const CONVERTED: usize = 3;
 
 /// Reads bytes as the file of a writer that is gone, and as that of one that lives.
 pub fn run(bytes: &[u8]) {
@@ -19,53 +18,16 @@ pub fn run(bytes: &[u8]) {
     let file = MemoryFile::new();
     file.put(&image);
     if let Ok(recording) = file.recording() {
-        convert(&exercise(&recording));
+        render(&everything(&recording));
         let _lock = file.lock();
-        exercise(&recording);
+        everything(&recording);
     }
-}
-
-/// OTLP of some records of each kind: of all of them it would take most of the time.
-fn convert(snapshot: &Snapshot) {
-    otlp::json::traces(&otlp::traces(some(&snapshot.spans)));
-    otlp::json::traces(&otlp::traces(some(&snapshot.spans_in_flight)));
-    otlp::json::logs(&otlp::logs(some(&snapshot.events)));
-    otlp::json::metrics(&otlp::metrics(some(&snapshot.series)));
-}
-
-fn some<T>(all: &[T]) -> &[T] {
-    &all[..all.len().min(CONVERTED)]
-}
-
-/// Asks a recording that nobody writes everything.
-pub fn exercise(recording: &Recording) -> Snapshot {
-    let _ = (recording.liveness(), recording.same_boot(), recording.losses(), recording.fill());
-    let report = recording.verify().expect("verify has no errors");
-    assert!(report.faults.iter().all(|fault| !fault.to_string().is_empty()));
-    let mut observer = recording.observe();
-    let first = observer.poll().expect("poll has no errors");
-    let second = observer.poll().expect("poll has no errors");
-    assert_eq!(second.records, [], "found twice by one observer");
-    assert_eq!(second.missed, [0; 3], "missed in a file that nobody writes");
-    let again = recording.observe().poll().expect("poll has no errors");
-    assert_eq!(positions(&first), positions(&again), "two observers differ");
-    recording.observe_unacknowledged().poll().expect("poll has no errors");
-    recording.snapshot().expect("snapshot has no errors")
-}
-
-fn positions(batch: &Batch) -> Vec<(u64, u64)> {
-    batch.records.iter().map(|record| (record.position().offset, record.position().sequence)).collect()
 }
 
 /// Changes an input of `size` bytes in `data` and gives its new size. libFuzzer's own changes (`default`) alone do
 /// not get past the CRCs: this knows where something stands in the image, and makes them fit again.
-pub fn mutate(
-    data: &mut [u8],
-    size: usize,
-    seed: u32,
-    default: &mut dyn FnMut(&mut [u8], usize, usize) -> usize,
-) -> usize {
-    let mut random = Random(u64::from(seed) | 1 << 32);
+pub fn mutate(data: &mut [u8], size: usize, seed: u32, default: Mutate<'_>) -> usize {
+    let mut random = Random::new(seed);
     let most = data.len();
     if size < HEADER_SIZE {
         return start(data, &mut random).unwrap_or_else(|| default(data, size, most));
@@ -92,15 +54,15 @@ fn start(data: &mut [u8], random: &mut Random) -> Option<usize> {
     Some(image.len())
 }
 
-fn change(image: &mut [u8], random: &mut Random, default: &mut dyn FnMut(&mut [u8], usize, usize) -> usize) {
+fn change(image: &mut [u8], random: &mut Random, default: Mutate<'_>) {
     let at = place(image, random);
     let operation = random.below(8);
-    let value = random.next();
+    let value = random.number();
     match operation {
         0 => image[at] ^= 1 << random.below(8),
         1 => image[at] = value.to_le_bytes()[7],
-        2 => overwrite(image, at / 4 * 4, &interesting(random).to_le_bytes()[..4]),
-        3 => overwrite(image, at / 8 * 8, &interesting(random).to_le_bytes()),
+        2 => overwrite(image, at / 4 * 4, &random.interesting().to_le_bytes()[..4]),
+        3 => overwrite(image, at / 8 * 8, &random.interesting().to_le_bytes()),
         4 => {
             let step = i8::from_le_bytes([value.to_le_bytes()[7]]);
             image[at] = image[at].wrapping_add_signed(step / 8 * 8);
@@ -141,32 +103,6 @@ fn place(image: &[u8], random: &mut Random) -> usize {
 fn overwrite(image: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(place) = image.get_mut(at..at + bytes.len()) {
         place.copy_from_slice(bytes);
-    }
-}
-
-fn interesting(random: &mut Random) -> u64 {
-    let values = [0, 1, 7, 8, 16, 31, 32, 64, 4096, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 1 << 63, u64::MAX];
-    let value = values[random.below(values.len())];
-    match random.below(3) {
-        0 => value,
-        1 => value.wrapping_add(random.next() % 17).wrapping_sub(8),
-        _ => value << 32 | random.next() & 0xffff,
-    }
-}
-
-/// A xorshift generator.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() >> 33).unwrap_or(0) % limit.max(1)
     }
 }
 
