@@ -10,7 +10,7 @@ from typing import Any
 from .cells import EXPONENTIAL, GAUGE, HISTOGRAM, SUM, U64_MAX
 from .header import EVENTS, MEASUREMENTS, POLICIES, SIGNALS
 from .items import SEVERITY_TEXT, TRACE_STATE
-from .model import Event, Measurement, Resource, Scope, Series, Span, Value
+from .model import Event, Link, Measurement, Resource, Scope, Series, Span, SpanEvent, Value
 from .recording import Recording
 
 SCHEMA_VERSION = 1
@@ -76,6 +76,26 @@ def _tail(scope: Scope, file: str) -> Object:
     }
 
 
+def _span_event(found: SpanEvent) -> Object:
+    return {
+        **_times("time", found.time),
+        "name": found.name,
+        "attributes": value(found.attributes),
+        "dropped_attributes_count": found.dropped_attributes,
+    }
+
+
+def _link(found: Link) -> Object:
+    return {
+        "trace_id": identity(found.trace_id),
+        "span_id": identity(found.span_id),
+        "trace_state": found.trace_state or None,
+        "flags": found.flags,
+        "attributes": value(found.attributes),
+        "dropped_attributes_count": found.dropped_attributes,
+    }
+
+
 def span(found: Span, file: str) -> Object:
     contents = found.contents
     known = found.start_time and found.end_time
@@ -96,27 +116,9 @@ def span(found: Span, file: str) -> Object:
         "status_message": message or None,
         "attributes": value(contents.attributes),
         "dropped_attributes_count": contents.dropped[0],
-        "events": [
-            {
-                **_times("time", event.time),
-                "name": event.name,
-                "attributes": value(event.attributes),
-                "dropped_attributes_count": event.dropped_attributes,
-            }
-            for event in contents.events
-        ],
+        "events": [_span_event(event) for event in contents.events],
         "dropped_events_count": contents.dropped[1],
-        "links": [
-            {
-                "trace_id": identity(link.trace_id),
-                "span_id": identity(link.span_id),
-                "trace_state": link.trace_state or None,
-                "flags": link.flags,
-                "attributes": value(link.attributes),
-                "dropped_attributes_count": link.dropped_attributes,
-            }
-            for link in contents.links
-        ],
+        "links": [_link(link) for link in contents.links],
         "dropped_links_count": contents.dropped[2],
         "truncated": found.truncated,
         "incomplete": found.incomplete,

@@ -23,20 +23,20 @@ const CHUNK: usize = 64;
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Damaged {
     /// Which golden recording.
-    pub golden: u8,
+    golden: u8,
     /// Whether it counts as one of this boot; the golden ones do not.
-    pub same_boot: bool,
+    same_boot: bool,
     /// Whether its writer closed it; as it is, if none.
-    pub closed: Option<bool>,
+    closed: Option<bool>,
     /// Whether checks and CRCs are made to fit afterwards.
-    pub repair: bool,
+    repair: bool,
     /// What is changed.
-    pub edits: Vec<Edit>,
+    edits: Vec<Edit>,
 }
 
 /// One change. A place is a number of the bytes that a recording uses, or, with `anywhere`, of all.
 #[derive(Arbitrary, Clone, Copy, Debug)]
-pub enum Edit {
+enum Edit {
     /// Another value of one bit.
     Flip { at: u32, bit: u8, anywhere: bool },
     /// Another value of one byte.
@@ -73,7 +73,9 @@ pub fn compare(image: &[u8]) {
     match (first, second) {
         (None, None) => {}
         (Some(first), Some(second)) => first.assert_same(&second),
-        (first, _) => panic!("refused by {} alone", if first.is_none() { "this reader" } else { "the second reader" }),
+        (first, _) => {
+            panic!("refused by {} alone", if first.is_none() { "this reader" } else { "the second reader" })
+        }
     }
 }
 
@@ -117,7 +119,9 @@ impl Edit {
                 }
             }
             Self::Number { at, value } => change(image, place(at), |_| value),
-            Self::Add { at, value } => change(image, place(at), |old| old.wrapping_add_signed(i32::from(value))),
+            Self::Add { at, value } => {
+                change(image, place(at), |old| old.wrapping_add_signed(i32::from(value)));
+            }
             Self::Erase { at, length } => {
                 let start = place(at).min(end);
                 image[start..(start + usize::from(length % 5000)).min(end)].fill(0);

@@ -18,7 +18,7 @@ impl Numbers {
     fn edits(&mut self) -> Vec<Edit> {
         let bytes = self.bytes();
         let mut input = arbitrary::Unstructured::new(&bytes);
-        (0..self.next() % 4 + 1).map(|_| Edit::arbitrary(&mut input).expect("enough bytes")).collect()
+        (0..=self.next() % 4).map(|_| Edit::arbitrary(&mut input).expect("enough bytes")).collect()
     }
 }
 
