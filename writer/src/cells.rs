@@ -285,11 +285,12 @@ impl Cell {
     /// Adds to a sum: what the cell says about the value first, then the value in one step.
     fn add(&self, mapping: &Mapping, time_unix_nano: u64, value: Number) -> Result<(), Error> {
         let words = mapping.words(self.at + SeriesHeader::SIZE, SumCell::SIZE / 8);
-        mark_seen(words, if matches!(value, Number::Int(_)) { VALUE_INT } else { VALUE_DOUBLE });
         // Two threads may race here: the time is that of one of the latest measurements then.
         if words[SUM_TIME].load(Ordering::Relaxed) < time_unix_nano {
             words[SUM_TIME].store(time_unix_nano, Ordering::Relaxed);
         }
+        // After the time: a sum that is reported has one.
+        mark_seen(words, if matches!(value, Number::Int(_)) { VALUE_INT } else { VALUE_DOUBLE });
         match value {
             Number::Int(number) => add_int(words, number),
             Number::Double(number) => add_double(words, number),
