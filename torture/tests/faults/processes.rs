@@ -23,12 +23,6 @@ fn stay() -> ! {
     }
 }
 
-/// Has this process killed when its parent dies.
-fn die_with_parent() {
-    // SAFETY: plain numbers.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-}
-
 /// A child by the bare system call: no fork handler runs, and every descriptor is inherited.
 fn clone_bare(work: impl FnOnce()) -> libc::pid_t {
     // SAFETY: as `fork`, without its handlers: the caller has one thread, so no lock is held.
@@ -64,15 +58,11 @@ const END: usize = 2;
 /// is told as a skip, and to the test.
 fn in_pid_namespace(shared: Shared, work: impl FnOnce()) -> Child {
     Child::fork(|| {
-        die_with_parent();
         if let Err(error) = unshare(libc::CLONE_NEWPID) {
             shared.set(FORBIDDEN, 1);
             return skip(format!("no pid namespace: {error}"));
         }
-        let mut first = Child::fork(|| {
-            die_with_parent();
-            work();
-        });
+        let mut first = Child::fork(work);
         while shared.get(END) == 0 {
             if let Some(status) = first.try_wait() {
                 return assert_eq!(status, 0, "process 1 ended with status {status:#x}; see above");
@@ -151,17 +141,13 @@ fn a_dead_writers_pid_may_belong_to_another_process() {
     isolated("processes::a_dead_writers_pid_may_belong_to_another_process", || {
         let directory = tempfile::tempdir().unwrap();
         Child::fork(|| {
-            die_with_parent();
             let namespaces = unshare_mounts(libc::CLONE_NEWPID);
             if let Err(error) = namespaces {
                 return skip(format!("no pid namespace: {error}"));
             }
-            Child::fork(|| {
-                die_with_parent();
-                match mount("proc", Path::new("/proc"), "proc", 0, "") {
-                    Ok(()) => reuse_a_pid(directory.path()),
-                    Err(error) => skip(format!("no proc of a pid namespace: {error}")),
-                }
+            Child::fork(|| match mount("proc", Path::new("/proc"), "proc", 0, "") {
+                Ok(()) => reuse_a_pid(directory.path()),
+                Err(error) => skip(format!("no proc of a pid namespace: {error}")),
             })
             .join();
         })

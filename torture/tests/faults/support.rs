@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Runs the body of the test `name` (with its module) in a process of its own.
 pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
     if std::env::var(TEST).is_ok_and(|test| test == name) {
+        die_with_parent();
         body();
         // SAFETY: leaves at once; what the body made is dropped.
         unsafe { libc::_exit(PASSED) };
@@ -36,6 +37,12 @@ pub(crate) fn isolated(name: &str, body: impl FnOnce()) {
         .status()
         .unwrap();
     assert_eq!(status.code(), Some(PASSED), "{status}: see above; a code of 0: no test has this name");
+}
+
+/// Has this process killed when its parent dies: nothing is left of a test that is interrupted.
+fn die_with_parent() {
+    // SAFETY: plain numbers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
 /// Tells that this machine does not let a test do what it is for. Told past the test harness, which hides what a test
@@ -80,7 +87,10 @@ impl Child {
         // SAFETY: the child runs `work` and leaves; of what other threads held at the fork it needs malloc alone,
         // which glibc makes usable in a child.
         Self::new(match unsafe { libc::fork() } {
-            0 => leave(work),
+            0 => leave(|| {
+                die_with_parent();
+                work();
+            }),
             pid => pid,
         })
     }
