@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use otlp_mmap_torture::table::{Line, Table};
-use otlp_mmap_torture::{kills, step};
+use otlp_mmap_torture::{damage, kills, step};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,6 +19,21 @@ struct Args {
 enum Command {
     /// Everything.
     All,
+    /// Damages the golden vectors: flips each bit, cuts to each length, zeroes each page and mixes old and new ones.
+    Bits {
+        /// Only vectors whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
+        /// One in so many of bits and lengths.
+        #[arg(long, default_value_t = 1)]
+        one_in: u64,
+        /// Which ones.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Flip bits that nobody looks at one at a time too, and not many at once. Takes hours.
+        #[arg(long)]
+        each_alone: bool,
+    },
     /// Kills recording processes at random moments, and compares their files with what had returned.
     Kills(kills::Options),
     /// Steps a writer through its calls, and reads its file after each instruction.
@@ -49,10 +64,17 @@ fn main() -> ExitCode {
         Command::All => {
             run_kills(&mut table, &kills::Options::default());
             run_steps(&mut table, &step::Options::default());
+            run_bits(&mut table, &damage::Options::default());
+        }
+        Command::Bits { only, one_in, seed, each_alone } => {
+            run_bits(
+                &mut table,
+                &damage::Options { only, ..damage::Options::one_in(one_in, seed, each_alone) },
+            );
         }
         Command::Kills(options) => run_kills(&mut table, &options),
         Command::Step { only, one_in, seed } => {
-            run_steps(&mut table, &step::Options { one_in, seed, only, ..step::Options::default() })
+            run_steps(&mut table, &step::Options { one_in, seed, only, ..step::Options::default() });
         }
         Command::Play { scenario, place } => {
             step::play(&scenario, &place);
@@ -71,6 +93,13 @@ fn run_kills(table: &mut Table, options: &kills::Options) {
             violations: 1,
             notes: error.to_string(),
         });
+    }
+}
+
+fn run_bits(table: &mut Table, options: &damage::Options) {
+    for outcome in damage::run(options) {
+        eprintln!("{}: {} images", outcome.what, outcome.tally.count);
+        table.push(outcome.line());
     }
 }
 

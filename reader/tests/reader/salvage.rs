@@ -305,3 +305,20 @@ fn a_damaged_entry_or_series_below_what_is_published_is_a_fault_after_another_bo
     assert_eq!(faults, [(Rule::DictionaryEntry, damaged as u64), (Rule::SeriesHeader, lost as u64)]);
     assert_eq!(report.readable.series, 0);
 }
+
+#[test]
+fn many_leftovers_behind_few_newer_records_do_not_hide_them_from_an_old_table_page() {
+    let mut image = of_another_boot();
+    for number in 1..=8 {
+        image.span(0, number, &name("old"));
+    }
+    let table = Image::table_at(Signal::Spans, 0);
+    let old_entry: SegmentEntry = image.get(table);
+    image.recycle(Signal::Spans, 0);
+    for number in 11..=13 {
+        image.span(0, number, &name("new"));
+    }
+    image.put(table, &old_entry);
+    image.close(5);
+    assert_eq!(ids(&image.open().observe().poll().unwrap()), [11, 12, 13]);
+}

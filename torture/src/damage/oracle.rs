@@ -1,0 +1,254 @@
+//! What a reader may find in a damaged recording, by what it found in the whole one.
+//!
+//! A thing that is read (a record, a span in flight, a series, a number) may be gone or another only if the damage
+//! hit its own bytes. It may have lost names only if the damage hit a dictionary entry that it refers to, and its
+//! number in the segment only if the damage hit the segment's entry. Nothing else may change, and nothing may come
+//! that was not there.
+
+use super::disk::Disk;
+use super::found::{Change, Found, Value, change as change_of, differences, found};
+use super::image::{Reading, Section};
+use super::map::{Key, Map, Region, Thing};
+use super::unchecked::Effect;
+use otlp_mmap_format::{HEADER_SIZE, PAGE_SIZE, STATE_OFFSET, SectionKind, Signal};
+use otlp_mmap_reader::model::Record;
+use otlp_mmap_reader::{Error, Fault, Report, Rule, Snapshot};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// A whole recording, read in one way.
+pub(super) struct Whole {
+    pub(super) name: String,
+    pub(super) reading: Reading,
+    pub(super) image: Vec<u8>,
+    pub(super) map: Map,
+    snapshot: Snapshot,
+    verified: Report,
+    pub(super) found: Found,
+    /// Spans in flight that are left out for their SPAN records.
+    hidden: Found,
+    /// Where each thing stands in the map.
+    things: HashMap<Key, usize>,
+}
+
+/// What a reader found.
+pub(super) struct Look {
+    snapshot: Snapshot,
+    verified: Report,
+}
+
+impl Look {
+    /// What was read.
+    pub(super) fn found(&self) -> Found {
+        found(self.snapshot.clone())
+    }
+
+    /// What `verify` found.
+    pub(super) fn faults(&self) -> &[Fault] {
+        &self.verified.faults
+    }
+}
+
+/// Reads everything.
+pub(super) fn look(disk: &Disk) -> Result<Look, Error> {
+    let recording = disk.recording()?;
+    let snapshot = recording.snapshot()?;
+    let verified = recording.verify()?;
+    // Numbers that are only shown: neither a panic nor a hang either.
+    let _ = (recording.fill(), recording.liveness());
+    Ok(Look { snapshot, verified })
+}
+
+impl Whole {
+    /// Reads the whole image.
+    pub(super) fn new(name: &str, reading: Reading, mut image: Vec<u8>) -> Self {
+        reading.prepare(&mut image);
+        let Look { snapshot, verified } = look(&Disk::new(&image)).expect("a recording");
+        let map = Map::of(&image);
+        let things = map.things.iter().enumerate().map(|(at, thing)| (thing.key, at)).collect();
+        let found = found(snapshot.clone());
+        let hidden = hidden(&image);
+        Self { name: name.to_owned(), reading, image, map, snapshot, verified, found, hidden, things }
+    }
+
+    /// Judges what is read after a bit of a region flipped.
+    pub(super) fn judge_flip(
+        &self,
+        region: &Region,
+        at: usize,
+        look: Result<Look, Error>,
+    ) -> Result<(), String> {
+        let look = match look {
+            Err(error) => return self.judge_refusal(&(at..at + 1), &error),
+            Ok(_) if at < STATE_OFFSET => return Err("a damaged header was read".to_owned()),
+            Ok(look) => look,
+        };
+        match region.unchecked.map(|row| row.effect) {
+            Some(Effect::Nothing) => self.judge_nothing(&look),
+            Some(Effect::Own) => self.judge_things(&(at..at + 1), look.snapshot),
+            None => {
+                self.judge_place(&region.structure, &look.verified)?;
+                self.judge_things(&(at..at + 1), look.snapshot)
+            }
+        }
+    }
+
+    /// A file may only be refused for its header, and then the error names the place.
+    pub(super) fn judge_refusal(&self, touched: &Range<usize>, error: &Error) -> Result<(), String> {
+        let text = error.to_string();
+        let cut = touched.end == self.image.len() && touched.start < HEADER_SIZE;
+        let is_clear = text.contains("offset") || (cut && matches!(error, Error::TooShort { .. }));
+        let is_header = touched.start < STATE_OFFSET || cut;
+        if is_clear && is_header { Ok(()) } else { Err(format!("refused: {text}")) }
+    }
+
+    /// Everything is as before.
+    pub(super) fn judge_nothing(&self, look: &Look) -> Result<(), String> {
+        if look.verified != self.verified {
+            return Err(format!("verify found {:?}", look.verified));
+        }
+        if look.snapshot.report != self.snapshot.report {
+            return Err(format!("faults {:?}", look.snapshot.report.faults));
+        }
+        if look.snapshot == self.snapshot {
+            return Ok(());
+        }
+        let differences = differences(&self.found, &found(look.snapshot.clone()));
+        if differences.is_empty() { Ok(()) } else { Err(format!("changed: {differences:?}")) }
+    }
+
+    /// `verify` names the place, unless the damage was there before and this mends it.
+    fn judge_place(&self, structure: &Range<usize>, verified: &Report) -> Result<(), String> {
+        let named = |report: &Report| {
+            report.faults.iter().any(|fault| structure.contains(&super::image::index(fault.offset)))
+        };
+        if named(verified) || named(&self.verified) {
+            return Ok(());
+        }
+        Err(format!("verify names no place in {structure:?}: {:?}", verified.faults))
+    }
+
+    /// As [`Self::judge_place`], for several structures.
+    pub(super) fn judge_places(&self, structures: &Range<usize>, look: &Look) -> Result<(), String> {
+        self.judge_place(structures, &look.verified)
+    }
+
+    /// `verify` tells that bytes are missing.
+    pub(super) fn judge_cut(look: &Look) -> Result<(), String> {
+        let told = look.verified.faults.iter().any(|fault| fault.rule == Rule::Unreadable);
+        if told { Ok(()) } else { Err(format!("not said to be cut: {:?}", look.verified.faults)) }
+    }
+
+    /// No thing changed that has nothing to do with the damage.
+    pub(super) fn judge_look(&self, touched: &Range<usize>, look: Look) -> Result<(), String> {
+        self.judge_things(touched, look.snapshot)
+    }
+
+    fn judge_things(&self, touched: &Range<usize>, snapshot: Snapshot) -> Result<(), String> {
+        if snapshot.series == self.snapshot.series
+            && snapshot.spans == self.snapshot.spans
+            && snapshot.events == self.snapshot.events
+            && snapshot.measurements == self.snapshot.measurements
+            && snapshot.spans_in_flight == self.snapshot.spans_in_flight
+            && snapshot.losses == self.snapshot.losses
+        {
+            return Ok(());
+        }
+        let faults = snapshot.report.faults.clone();
+        let after = found(snapshot);
+        for (key, change) in differences(&self.found, &after) {
+            if !self.is_allowed(key, change, touched, &after) {
+                let (before, after) = (self.found.get(&key), after.get(&key));
+                return Err(format!(
+                    "{key:?} is {change:?}: faults {faults:?}, was {before:?}, is {after:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_allowed(&self, key: Key, change: Change, touched: &Range<usize>, after: &Found) -> bool {
+        let is_hit = |range: &Range<usize>| overlap(touched, range);
+        let Some(thing) = self.things.get(&key).map(|at| &self.map.things[*at]) else { return false };
+        let own = thing.bytes.iter().any(is_hit);
+        if matches!(key, Key::Recorded(_) | Key::Overwritten(_) | Key::Counter(..)) {
+            return own;
+        }
+        if own && self.is_weak(thing, touched) {
+            return true;
+        }
+        let names = || self.map.names(&thing.words).any(|entry| is_hit(&entry.bytes));
+        match change {
+            Change::Lost => own || (needs_stream(self.found.get(&key)) && names()),
+            Change::Moved => thing.slot.as_ref().is_some_and(is_hit),
+            Change::Less => names(),
+            Change::Other => false,
+            Change::Added => {
+                let mended = own && matches!(key, Key::Record(..));
+                let hidden = self.hidden.get(&key).zip(after.get(&key));
+                let is_hidden = hidden.is_some_and(|(hidden, now)| match change_of(hidden, now) {
+                    None => true,
+                    Some(change) => change == Change::Less && names(),
+                });
+                let uncovered = is_hidden && self.spans_touched(touched);
+                mended || uncovered
+            }
+        }
+    }
+
+    /// Whether a thing may be gone if a page is another one.
+    pub(super) fn may_be_lost(&self, key: Key, page: &Range<usize>) -> bool {
+        let Some(thing) = self.things.get(&key).map(|at| &self.map.things[*at]) else { return false };
+        let touches = |range: &Range<usize>| overlap(range, page);
+        let names = || self.map.names(&thing.words).any(|entry| touches(&entry.bytes));
+        thing.bytes.iter().any(touches) || (needs_stream(self.found.get(&key)) && names())
+    }
+
+    /// A thing as it is, or a span in flight that is left out for its SPAN record.
+    pub(super) fn ever(&self, key: Key) -> Option<&Value> {
+        self.hidden.get(&key).or_else(|| self.found.get(&key))
+    }
+
+    /// Whether the damage hit bytes of the thing that no check guards.
+    fn is_weak(&self, thing: &Thing, touched: &Range<usize>) -> bool {
+        let regions = self.map.regions.iter();
+        let mut weak = regions.filter(|region| region.unchecked.is_some_and(|row| row.effect == Effect::Own));
+        weak.any(|region| {
+            let is_its_own = thing.bytes.iter().any(|bytes| overlap(bytes, &region.bytes));
+            is_its_own && overlap(touched, &region.bytes)
+        })
+    }
+
+    /// Whether a SPAN record may be gone.
+    fn spans_touched(&self, touched: &Range<usize>) -> bool {
+        let recorded = self.things[&Key::Recorded(Signal::Spans.code())];
+        let bytes = &self.map.things[recorded].bytes;
+        bytes.iter().any(|range| overlap(touched, range))
+    }
+}
+
+/// Without its stream a number has no meaning.
+fn needs_stream(value: Option<&Value>) -> bool {
+    matches!(value, Some(Value::Series(_) | Value::Record(Record::Measurement(_))))
+}
+
+pub(super) fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+/// The spans in flight of an image without SPAN records.
+fn hidden(image: &[u8]) -> Found {
+    let mut image = image.to_vec();
+    for kind in [SectionKind::SegmentTable, SectionKind::Segments] {
+        let bytes = Section::find(&image, kind, Some(Signal::Spans)).bytes;
+        image[bytes].fill(0);
+    }
+    let snapshot = look(&Disk::new(&image)).expect("a recording").snapshot;
+    found(snapshot).into_iter().filter(|(key, _)| matches!(key, Key::InFlight(_))).collect()
+}
+
+/// Pages of an image.
+pub(super) fn pages(image: &[u8]) -> impl Iterator<Item = Range<usize>> + use<> {
+    let length = image.len();
+    (0..length.div_ceil(PAGE_SIZE)).map(move |page| page * PAGE_SIZE..((page + 1) * PAGE_SIZE).min(length))
+}

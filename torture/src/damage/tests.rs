@@ -1,0 +1,69 @@
+//! The table of what no check guards, and the oracle's own teeth.
+
+use super::flips::{Bulk, Job, Sample};
+use super::oracle::{Whole, look};
+use super::unchecked::UNCHECKED;
+use super::*;
+use std::collections::BTreeSet;
+
+fn whole(name: &str, reading: Reading) -> Whole {
+    let (name, path) = golden().into_iter().find(|(found, _)| found == name).expect("a golden vector");
+    Whole::new(&name, reading, std::fs::read(path).expect("its bytes"))
+}
+
+#[test]
+fn every_unchecked_region_is_in_some_golden_vector() {
+    let mut met = BTreeSet::new();
+    for (name, _) in golden() {
+        let regions = whole(&name, Reading::DeadBefore).map.regions;
+        met.extend(regions.iter().filter_map(|region| region.unchecked).map(|row| row.region));
+    }
+    let listed: BTreeSet<_> = UNCHECKED.iter().map(|row| row.region).collect();
+    assert_eq!(listed.difference(&met).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[test]
+fn a_region_without_a_row_must_be_named_by_verify() {
+    let whole = whole("spans", Reading::SameBoot);
+    let mut region =
+        whole.map.regions.iter().find(|region| region.name == "ActiveBlock.content, unpublished");
+    let mut region = region.take().expect("blocks").clone();
+    let at = region.bytes.start;
+    let disk = disk::Disk::new(&whole.image);
+    disk.put(at, &[whole.image[at] ^ 1]);
+    assert_eq!(whole.judge_flip(&region, at, look(&disk)), Ok(()));
+    region.unchecked = None;
+    assert!(whole.judge_flip(&region, at, look(&disk)).is_err_and(|found| found.contains("names no place")));
+}
+
+#[test]
+fn what_another_vector_holds_is_invented() {
+    let (one, other) = (whole("spans", Reading::SameBoot), whole("events", Reading::SameBoot));
+    let damage = one.image.len() - 1..one.image.len();
+    let found = look(&disk::Disk::new(&other.image)).expect("a recording");
+    assert!(one.judge_look(&damage, found).is_err());
+}
+
+#[test]
+fn a_lost_record_is_excused_by_its_own_damage_alone() {
+    let whole = whole("spans", Reading::SameBoot);
+    let records: Vec<_> = whole.map.regions.iter().filter(|region| region.name == "record").collect();
+    let (one, other) = (records[0], records[1]);
+    let disk = disk::Disk::new(&whole.image);
+    disk.put(one.bytes.start, &[whole.image[one.bytes.start] ^ 1]);
+    assert_eq!(whole.judge_flip(one, one.bytes.start, look(&disk)), Ok(()));
+    assert!(whole.judge_flip(other, other.bytes.start, look(&disk)).is_err());
+}
+
+#[test]
+fn a_sample_takes_about_its_share_and_the_whole_takes_all() {
+    let count =
+        |sample: &Sample| (0..10_000).filter(|bit| sample.takes(bit / 8, bit % 8, sample.one_in)).count();
+    assert_eq!(count(&Sample::WHOLE), 10_000);
+    let tenth = Sample { one_in: 10, ..Sample::WHOLE };
+    assert!((800..1_200).contains(&count(&tenth)));
+    let whole = whole("empty", Reading::SameBoot);
+    let combs =
+        |sample| flips::jobs(&whole, &sample).iter().filter(|job| matches!(job, Job::Combs(_))).count();
+    assert_eq!((combs(tenth), combs(Sample { bulk: Bulk::EachAlone, ..tenth })), (1, 0));
+}
