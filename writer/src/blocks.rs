@@ -5,7 +5,7 @@
 //! writer, which never follows a number that it finds in the file.
 
 use crate::storage::{Ahead, Storage};
-use crate::sync::{AtomicU32, CachePadded, Ordering, TryLock, fence, lane_of_this_thread};
+use crate::sync::{AtomicU32, CachePadded, Ordering, TryLock, fence, number_of_this_thread};
 use otlp_mmap_format::{ActiveBlock, ActiveCommit, BLOCK_CONTENT_SIZE, BLOCK_FLAG_SPILLED, BLOCK_SIZE};
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Blocks {
     #[inline]
     pub(crate) fn take(&self, bytes: usize) -> Option<Chain> {
         let wanted = u32::try_from(bytes.div_ceil(BLOCK_CONTENT_SIZE)).ok()?.max(1);
-        let preferred = lane_of_this_thread() as usize;
+        let preferred = number_of_this_thread() as usize;
         let mut chain = Chain::default();
         let mut busy = 0_u32;
         for turn in 0..2 * self.stripes.len() {

@@ -11,7 +11,7 @@
 use crate::claim::Claims;
 use crate::mapping::Mapping;
 use crate::storage::Storage;
-use crate::sync::{CachePadded, Ordering, TryLock, fence, lane_of_this_thread, yield_now};
+use crate::sync::{CachePadded, Ordering, TryLock, fence, number_of_this_thread, yield_now};
 use otlp_mmap_format::{Committed, Counter, RecordHeader, RecordType, SegmentEntry, record_check};
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Pool {
     /// first [`RecordHeader::SIZE`] bytes are filled in here.
     #[inline]
     pub(crate) fn append(&self, heading: Heading, bytes: &mut [u8]) -> Result<(), Refusal> {
-        let preferred = lane_of_this_thread() as usize;
+        let preferred = number_of_this_thread() as usize;
         let mut refusal = Refusal::Lost(Counter::Busy);
         // A thread that is stopped in a claim is waited for once, not at each lane that needs one.
         let mut patient = true;
@@ -122,7 +122,9 @@ impl Pool {
                     Err(reason) => refusal = reason,
                 }
             }
-            if refusal != Refusal::Lost(Counter::Busy) || !patient {
+            // A signal handler that interrupted a call does not wait: perhaps for the lane that this call has.
+            let is_handler = || self.lanes.iter().any(|lane| lane.0.is_held_here());
+            if refusal != Refusal::Lost(Counter::Busy) || !patient || is_handler() {
                 break;
             }
             pause(round);

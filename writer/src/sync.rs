@@ -2,16 +2,16 @@
 //!
 //! Every atomic of this crate comes from here, so that a model checker can take their place: under `cfg(loom)`
 //! they are loom's, and `models` explores the interleavings of the code as it stands. [`TryLock`] never
-//! waits without bound: telemetry may be recorded from a signal handler or by a thread whose peer was stopped
-//! while it held the lock, and neither may hang the application.
+//! waits without bound: telemetry may be recorded by a thread whose peer was stopped while it held the lock. And it
+//! does not wait at all for its own thread: a signal handler that interrupted the holder would wait in vain.
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 
 #[cfg(loom)]
-pub(crate) use self::model::{lane_of_this_thread, wait, yield_now, zeroed};
+pub(crate) use self::model::{number_of_this_thread, wait, yield_now, zeroed};
 #[cfg(not(loom))]
-pub(crate) use self::process::{lane_of_this_thread, wait, yield_now, zeroed};
+pub(crate) use self::process::{number_of_this_thread, wait, yield_now, zeroed};
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
@@ -30,21 +30,22 @@ const TURNS: u32 = model::TURNS;
 
 /// A lock private to the process that is tried, never waited for without bound.
 pub(crate) struct TryLock<T> {
-    busy: AtomicBool,
+    /// Number of the thread that has the value; 0: none.
+    holder: AtomicU32,
     value: UnsafeCell<T>,
     /// Has loom find holders that are not ordered one after the other.
     #[cfg(loom)]
     witness: loom::cell::UnsafeCell<()>,
 }
 
-// SAFETY: `value` is reached only through a `TryGuard`, and `busy` lets one guard exist at a time; handing a
+// SAFETY: `value` is reached only through a `TryGuard`, and `holder` lets one guard exist at a time; handing a
 // `T` from thread to thread this way needs `T: Send` and nothing more.
 unsafe impl<T: Send> Sync for TryLock<T> {}
 
 impl<T> TryLock<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
-            busy: AtomicBool::new(false),
+            holder: AtomicU32::new(0),
             value: UnsafeCell::new(value),
             #[cfg(loom)]
             witness: loom::cell::UnsafeCell::new(()),
@@ -55,10 +56,18 @@ impl<T> TryLock<T> {
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<TryGuard<'_, T>> {
         // Acquire pairs with the Release of `TryGuard::drop`.
-        self.busy.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        self.holder
+            .compare_exchange(0, number_of_this_thread(), Ordering::Acquire, Ordering::Relaxed)
+            .ok()?;
         #[cfg(loom)]
         self.witness.with_mut(|_| ());
         Some(TryGuard { lock: self })
+    }
+
+    /// Whether this thread has the value: then the caller runs in a signal handler that interrupted the holder.
+    pub(crate) fn is_held_here(&self) -> bool {
+        // Relaxed: a thread finds its own number, which only itself stores, or it does not matter which one.
+        cfg!(not(loom)) && self.holder.load(Ordering::Relaxed) == number_of_this_thread()
     }
 
     /// The value after a bounded wait, or `None`.
@@ -80,9 +89,12 @@ impl<T> TryLock<T> {
 
     #[cold]
     fn lock_slowly(&self) -> Option<TryGuard<'_, T>> {
+        if self.is_held_here() {
+            return None;
+        }
         for turn in 0..TURNS {
             wait(turn);
-            if !self.busy.load(Ordering::Relaxed)
+            if self.holder.load(Ordering::Relaxed) == 0
                 && let Some(guard) = self.try_lock()
             {
                 return Some(guard);
@@ -101,7 +113,7 @@ impl<T> Deref for TryGuard<'_, T> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the guard is the only one (`busy` is set), so no `&mut` exists beside this borrow.
+        // SAFETY: the guard is the only one (`holder` is set), so no `&mut` exists beside this borrow.
         unsafe { &*self.lock.value.get() }
     }
 }
@@ -109,7 +121,7 @@ impl<T> Deref for TryGuard<'_, T> {
 impl<T> DerefMut for TryGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the guard is the only one (`busy` is set) and is borrowed exclusively.
+        // SAFETY: the guard is the only one (`holder` is set) and is borrowed exclusively.
         unsafe { &mut *self.lock.value.get() }
     }
 }
@@ -119,7 +131,7 @@ impl<T> Drop for TryGuard<'_, T> {
     fn drop(&mut self) {
         #[cfg(loom)]
         self.lock.witness.with_mut(|_| ());
-        self.lock.busy.store(false, Ordering::Release);
+        self.lock.holder.store(0, Ordering::Release);
     }
 }
 
@@ -157,19 +169,19 @@ mod process {
 
     pub(crate) use std::thread::yield_now;
 
-    /// A number that spreads threads over lanes.
+    /// The number of this thread in this process, from 1. It tells threads apart, and spreads them over lanes.
     #[inline]
-    pub(crate) fn lane_of_this_thread() -> u32 {
-        static NEXT: plain::AtomicU32 = plain::AtomicU32::new(0);
+    pub(crate) fn number_of_this_thread() -> u32 {
+        static NEXT: plain::AtomicU32 = plain::AtomicU32::new(1);
         thread_local! {
-            static LANE: Cell<u32> = const { Cell::new(u32::MAX) };
+            static NUMBER: Cell<u32> = const { Cell::new(0) };
         }
-        LANE.with(|lane| {
-            if lane.get() == u32::MAX {
-                // Relaxed: any spread will do.
-                lane.set(NEXT.fetch_add(1, Ordering::Relaxed) % (1 << 20));
+        NUMBER.with(|number| {
+            while number.get() == 0 {
+                // Relaxed: nothing but the number counts. After 2^32 threads they come again.
+                number.set(NEXT.fetch_add(1, Ordering::Relaxed));
             }
-            lane.get()
+            number.get()
         })
     }
 
@@ -190,9 +202,9 @@ mod model {
 
     pub(crate) use loom::thread::yield_now;
 
-    /// All threads prefer the same lane: every execution of a model must be the same from run to run.
-    pub(crate) fn lane_of_this_thread() -> u32 {
-        0
+    /// All threads have the same number: every execution of a model must be the same from run to run.
+    pub(crate) fn number_of_this_thread() -> u32 {
+        1
     }
 
     pub(crate) fn zeroed<T: Default>(length: usize) -> Option<Box<[T]>> {
@@ -209,10 +221,24 @@ mod tests {
         let lock = TryLock::new(1);
         let guard = lock.try_lock().unwrap();
         assert!(lock.try_lock().is_none());
-        assert!(lock.lock_bounded().is_none());
+        std::thread::scope(|scope| {
+            let tried = scope.spawn(|| (lock.is_held_here(), lock.lock_bounded().is_none()));
+            assert_eq!(tried.join().unwrap(), (false, true));
+        });
         drop(guard);
         *lock.lock_bounded().unwrap() += 1;
         assert_eq!(*lock.try_lock().unwrap(), 2);
+    }
+
+    #[test]
+    fn a_thread_does_not_wait_for_itself() {
+        let lock = TryLock::new(1);
+        let guard = lock.try_lock().unwrap();
+        assert!(lock.is_held_here());
+        // With a wait each of these would take 100 ms and more: this test would run for hours.
+        assert!((0..100_000).all(|_| lock.lock_bounded().is_none()));
+        drop(guard);
+        assert!(!lock.is_held_here() && lock.lock_bounded().is_some());
     }
 
     #[test]
