@@ -45,6 +45,15 @@ pub(super) fn become_victim() {
     }
 }
 
+/// Has a panic of any thread end the process, so that it does not go unnoticed until the kill.
+pub(super) fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}
+
 /// Forks within a process of many threads. `work` must use nothing that another thread may hold locked.
 pub(super) fn fork_beside_threads(work: impl FnOnce()) -> io::Result<()> {
     // SAFETY: the child runs `work` alone, which the caller vouches for, and leaves without any clean-up; malloc

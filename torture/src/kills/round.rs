@@ -97,7 +97,7 @@ impl Round {
             seed: random.next(),
             policy,
             threads,
-            segments: [2, 4, 8, 16, 16, 16, 32][random.index(7)],
+            segments: [2, 4, 4, 8, 8, 16, 32][random.index(7)],
             active_blocks: if random.below(8) == 0 { 16 } else { 1024 },
             many_names: random.below(16) == 0,
             waits: random.below(4) < if policy == Policy::Block { 3 } else { 2 },

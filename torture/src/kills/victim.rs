@@ -68,6 +68,7 @@ struct Closed;
 /// Records into a new file at `path` until somebody kills the process.
 pub(super) fn record(round: &Round, ledger: &Ledger, path: &Path) {
     process::become_victim();
+    process::abort_on_panic();
     let program = match Program::new(round, ledger, path) {
         Ok(program) => program,
         Err(error) => panic!("cannot begin to record: {error}"),
@@ -135,7 +136,7 @@ impl<'a> Thread<'a> {
 
     fn run(mut self) {
         while self.program.round.waits && self.slot != FORKED && !self.program.ledger.is_attached() {
-            std::thread::sleep(Duration::from_micros(20));
+            std::thread::sleep(Duration::from_micros(100));
         }
         self.program.ledger.begin_recording();
         while self.step().is_ok() {}

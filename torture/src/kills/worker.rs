@@ -30,6 +30,11 @@ pub(super) fn run(rounds: impl Iterator<Item = Round>, directory: &Path, tally: 
     }
 }
 
+/// Between two looks whether every thread records.
+const LOOK: Duration = Duration::from_micros(100);
+/// Most between two looks of the consumers until then.
+const SLOW: Duration = Duration::from_millis(2);
+
 /// What one kill came to, for the table.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a column of its own")]
@@ -123,29 +128,31 @@ impl<'a> Kill<'a> {
     /// Has the consumers at work until the moment of the kill.
     fn watch(&mut self, child: &Child, forwarder: &mut Forwarder<'_>) {
         let began = Instant::now();
-        let mut kill_at = match self.round.moment {
-            Moment::AfterFork(delay) => Some(began + delay),
-            Moment::AfterBegin(_) => None,
+        let (mut kill_at, delay) = match self.round.moment {
+            Moment::AfterFork(delay) => (Some(began + delay), delay),
+            Moment::AfterBegin(delay) => (None, delay),
         };
+        let mut look_at = began;
         while kill_at.is_none_or(|kill_at| Instant::now() < kill_at) && self.breaches.is_empty() {
-            self.consume(forwarder);
-            if let (None, Moment::AfterBegin(delay)) = (kill_at, self.round.moment)
-                && self.ledger.recording() == self.round.threads as u64
-            {
+            if Instant::now() >= look_at {
+                self.consume(forwarder);
+                look_at = Instant::now() + self.nap(kill_at.is_some());
+            }
+            if kill_at.is_none() && self.ledger.recording() == self.round.threads as u64 {
                 kill_at = Some(Instant::now() + delay);
             }
             if kill_at.is_none() && (child.has_ended() || began.elapsed() > PATIENCE) {
                 return self.expect(false, || "the process does not record".to_owned());
             }
-            let rest =
-                kill_at.map_or(Duration::MAX, |kill_at| kill_at.saturating_duration_since(Instant::now()));
-            std::thread::sleep(rest.min(self.nap()));
+            let next = kill_at.map_or(look_at.min(Instant::now() + LOOK), |kill_at| look_at.min(kill_at));
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
     }
 
-    /// As long as the consumers rest.
-    fn nap(&mut self) -> Duration {
-        self.round.look_every.mul_f64(real(1 + self.random.below(16)) / 16.0)
+    /// As long as the consumers rest. Until all threads record there is little to see once they are attached.
+    fn nap(&mut self, is_recording: bool) -> Duration {
+        let most = if is_recording || self.watcher.is_none() { self.round.look_every } else { SLOW };
+        most.mul_f64(real(1 + self.random.below(16)) / 16.0)
     }
 
     /// One look of each consumer.
