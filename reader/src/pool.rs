@@ -251,6 +251,8 @@ impl SegmentReader<'_> {
             *missed = missed.saturating_add(self.count_missed(base, cursor.accounted, report));
         } else if skip_acknowledged {
             next.acknowledged = acknowledged(entry, generation);
+            // They are delivered already: recycled before the first reading succeeds, they are not missed.
+            next.accounted = base.saturating_add(next.acknowledged.into());
         }
         *cursor = next;
     }
@@ -511,3 +513,6 @@ fn word_of_generation(words: [U64; 2], generation: u32) -> U64 {
     let [even, odd] = words;
     if generation.is_multiple_of(2) { even } else { odd }
 }
+
+#[cfg(test)]
+mod tests;
