@@ -14,7 +14,7 @@ ARG RUNTIME_IMAGE=debian:bookworm-slim
 FROM ${RUST_IMAGE} AS base
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      ca-certificates gcc git libc6-dev make python3 python3-dev python3-venv \
+      ca-certificates g++ gcc git libc6-dev make python3 python3-dev python3-venv \
  && rm -rf /var/lib/apt/lists/*
 # The public image leaves these two out.
 RUN cargo clippy --version && cargo fmt --version || rustup component add clippy rustfmt

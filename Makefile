@@ -14,18 +14,19 @@ export VIRTUAL_ENV := $(VENV)
 # How long `make fuzz` tries each target.
 FUZZ_SECONDS ?= 30
 
-.PHONY: help packages demo test test-rust test-python lint lint-rust lint-python bench fuzz models mutants torture extension wheel clean
+.PHONY: help packages demo test test-rust test-fuzz test-python lint lint-rust lint-python bench fuzz models mutants sanitize torture extension wheel clean
 
 help:
-	@echo "make demo   run a web application, kill it, and read what its recording still holds"
-	@echo "make test   run every test, Rust and Python"
-	@echo "make lint   formatting, clippy, ruff, types and stubs"
-	@echo "make bench  nanoseconds a call, beside the floor of this machine"
-	@echo "make fuzz   every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))"
-	@echo "make torture  100,000 kills and a kill at every instruction; the figures go to torture/RESULTS.md"
-	@echo "make models   the writer's protocols under every interleaving of the model checker loom"
-	@echo "make mutants  each fence and ordering of SPEC 12 taken away: a model must fail (minutes)"
-	@echo "make wheel  build the Python package into target/wheels"
+	@echo "make demo      run a web application, kill it, and read what its recording still holds"
+	@echo "make test      run every test, Rust and Python"
+	@echo "make lint      formatting, clippy, ruff, types and stubs"
+	@echo "make bench     nanoseconds a call, beside the floor of this machine"
+	@echo "make fuzz      every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))"
+	@echo "make torture   100,000 kills and a kill at every instruction; the figures go to torture/RESULTS.md"
+	@echo "make models    the writer's protocols under every interleaving of the model checker loom"
+	@echo "make mutants   each fence and ordering of SPEC 12 taken away: a model must fail (minutes)"
+	@echo "make sanitize  the tests of writer and reader under the address sanitizer, threads under the thread sanitizer"
+	@echo "make wheel     build the Python package into target/wheels"
 
 # The Python packages alone: what the Dockerfile puts into its image.
 packages: $(VENV)/.test
@@ -33,10 +34,14 @@ packages: $(VENV)/.test
 demo: $(VENV)/.demo extension
 	cd python && $(BIN)/python -m demo $(CURDIR)/demo-out
 
-test: test-rust test-python
+test: test-rust test-fuzz test-python
 
 test-rust:
 	cargo test --workspace --exclude otlp-mmap-python
+
+# What the fuzz targets expect, on what they once found and on a few inputs more.
+test-fuzz:
+	cargo test --manifest-path fuzz/Cargo.toml
 
 test-python: $(VENV)/.test extension
 	cd python && $(BIN)/python -m pytest
@@ -47,6 +52,7 @@ lint: lint-rust lint-python
 lint-rust: $(VENV)/.demo
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 lint-python: $(VENV)/.test extension
 	cd python && $(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -69,6 +75,10 @@ models:
 
 mutants:
 	$(PYTHON) -B torture/mutants/run.py
+
+sanitize:
+	torture/sanitize.sh thread
+	torture/sanitize.sh address
 
 # The extension module, built into python/python/otlp_mmap and installed in place.
 extension: $(VENV)/.demo
