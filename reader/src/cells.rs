@@ -89,10 +89,11 @@ impl Resolver<'_> {
         series
     }
 
-    /// Where a series may stand behind a broken header at `at`: 64 bytes on, holes of the file left out.
+    /// Where a series may stand behind a broken header at `at`: 64 bytes on, zeros left out.
     fn next_place(&self, section: &Section, at: u64) -> u64 {
         let align = size(SERIES_ALIGN);
-        let next = self.source.next_data(section.offset + at + align);
+        let end = section.offset + section.length;
+        let next = self.source.next_content(section.offset + at + align, end);
         next.map_or(section.length, |next| (next - section.offset) / align * align)
     }
 

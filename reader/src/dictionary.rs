@@ -354,7 +354,8 @@ impl<'a> Resolver<'a> {
                         let detail = || format!("no whole entry: {detail}");
                         self.report.fault(start + at, Rule::DictionaryEntry, detail);
                     }
-                    at = self.source.next_data(start + at + 8).map_or(end, |next| (next - start) / 8 * 8);
+                    let next = self.source.next_content(start + at + 8, start + end);
+                    at = next.map_or(end, |next| (next - start) / 8 * 8);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -11,8 +12,13 @@ use crate::Header;
 /// Fields of `/proc/<pid>/stat` between the process's name and its start time.
 const FIELDS_BEFORE_START: usize = 19;
 
-/// The boot id of this machine.
+/// The boot id of this machine, which no running process sees change.
 pub(crate) fn this_boot() -> Option<[u8; 16]> {
+    static BOOT: OnceLock<Option<[u8; 16]>> = OnceLock::new();
+    *BOOT.get_or_init(read_boot_id)
+}
+
+fn read_boot_id() -> Option<[u8; 16]> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let id = u128::from_str_radix(&text.trim().replace('-', ""), 16).ok()?;
     Some(id.to_be_bytes())

@@ -322,3 +322,24 @@ fn many_leftovers_behind_few_newer_records_do_not_hide_them_from_an_old_table_pa
     image.close(5);
     assert_eq!(ids(&image.open().observe().poll().unwrap()), [11, 12, 13]);
 }
+
+#[test]
+fn entries_and_series_behind_zeros_are_found() {
+    let mut image = of_another_boot();
+    let before = image.open().verify().unwrap().readable.dictionary_entries;
+    let entry = DICTIONARY_AT + 8 * usize::try_from(image.string("moved")).unwrap();
+    let stream = stream(&mut image, 2);
+    let series = image.series(SeriesKind::Sum, stream, 0, 0, sum(1, 0.0, VALUE_INT).as_bytes());
+    // Once within what is looked at in one go, once behind it, and once in another page.
+    for gap in [200, 1_000, 5_000, 9_000] {
+        let mut moved = image.clone();
+        for (at, length, align) in [(entry, 24, 8), (series, 128, 64)] {
+            let bytes = moved.bytes[at..at + length].to_vec();
+            moved.bytes[at..at + length].fill(0);
+            let to = at + usize::next_multiple_of(gap, align);
+            moved.put(to, bytes.as_slice());
+        }
+        let readable = moved.open().verify().unwrap().readable;
+        assert_eq!((readable.dictionary_entries, readable.series), (before + 2, 1), "{gap}");
+    }
+}
