@@ -159,7 +159,7 @@ BASE = [
         ),
     ),
     mutant(
-        "BASE", "base words stored Relaxed", BASES, CLAIM,
+        "BASE", "base words stored Relaxed", "base::another_thread_claims_next", CLAIM,
         relaxed("word(field + parity(generation)).store(seal(before + u64::from(added)), Ordering::Release);"),
     ),
     mutant(
@@ -482,20 +482,19 @@ CLOSE = [
 
 LOCKED = "lock::holders_exclude_each_other"
 
+TAKE = "compare_exchange(0, number_of_this_thread(), Ordering::Acquire, Ordering::Relaxed)"
+
 LOCK = [
-    mutant(
-        "lock", "taken Relaxed", LOCKED, SYNC,
-        ("compare_exchange(false, true, Ordering::Acquire,", "compare_exchange(false, true, Ordering::Relaxed,"),
-    ),
-    mutant(
-        "lock", "given back Relaxed", LOCKED, SYNC, relaxed("self.lock.busy.store(false, Ordering::Release);"),
-    ),
+    mutant("lock", "taken Relaxed", LOCKED, SYNC, (TAKE, TAKE.replace("Acquire", "Relaxed"))),
+    mutant("lock", "given back Relaxed", LOCKED, SYNC, relaxed("self.lock.holder.store(0, Ordering::Release);")),
     mutant(
         "lock", "taken in two steps", LOCKED, SYNC,
         (
-            "        self.busy.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).ok()?;\n",
-            "        if self.busy.load(Ordering::Acquire) {\n            return None;\n        }\n"
-            "        self.busy.store(true, Ordering::Release);\n",
+            TAKE,
+            "load(Ordering::Acquire)\n"
+            "            .checked_sub(1)\n"
+            "            .map_or(Ok(()), |_| Err(()))\n"
+            "            .inspect(|()| self.holder.store(number_of_this_thread(), Ordering::Release))",
         ),
     ),
 ]

@@ -8,8 +8,10 @@
 //!
 //! Limits of loom: it takes sequentially consistent accesses for acquire-release ones (there are none here) and
 //! never has a load give a value that is stored later in time, so it finds nothing that needs a load to be
-//! reordered with a later store. Executions are explored up to a number of preemptions, given with each model
-//! where it is bounded at all.
+//! reordered with a later store. Its acquire fence also orders what threads that came before have read, which is
+//! more than the language gives. It compares an access with the last one of the same word alone: in a model with a
+//! compare-exchange, which thread runs first makes a difference. Executions are explored without a bound on
+//! preemptions, but where a model says so.
 
 mod acknowledge;
 #[path = "../../reader/src/advance.rs"]
@@ -29,13 +31,18 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What came out of the executions of a model; so that no model passes because nothing happened in it.
-#[derive(Default)]
-struct Outcomes(Mutex<BTreeSet<String>>);
+/// What may come out of the executions of a model, and what did; so that none passes because nothing happened in
+/// it.
+struct Outcomes {
+    expected: BTreeSet<String>,
+    found: Mutex<BTreeSet<String>>,
+}
 
 impl Outcomes {
     fn note(&self, outcome: impl Into<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(outcome.into());
+        let outcome = outcome.into();
+        assert!(self.expected.contains(&outcome), "unexpected: {outcome}");
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(outcome);
     }
 }
 
@@ -46,7 +53,8 @@ fn explore(
     expected: &[&str],
     model: impl Fn(&'static Outcomes) + Send + Sync + 'static,
 ) {
-    let outcomes: &'static Outcomes = Box::leak(Box::default());
+    let expected = expected.iter().map(|outcome| (*outcome).to_owned()).collect();
+    let outcomes: &'static Outcomes = Box::leak(Box::new(Outcomes { expected, found: Mutex::default() }));
     let executions: &'static AtomicU64 = Box::leak(Box::default());
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 100_000;
@@ -59,6 +67,6 @@ fn explore(
     });
     let thread = std::thread::current();
     println!("{}: {} executions", thread.name().unwrap_or_default(), executions.load(Ordering::Relaxed));
-    let found = outcomes.0.lock().unwrap_or_else(PoisonError::into_inner);
-    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected, "outcomes");
+    let found = outcomes.found.lock().unwrap_or_else(PoisonError::into_inner);
+    assert_eq!(*found, outcomes.expected, "what never came up");
 }

@@ -67,7 +67,7 @@ impl<T> TryLock<T> {
     /// Whether this thread has the value: then the caller runs in a signal handler that interrupted the holder.
     pub(crate) fn is_held_here(&self) -> bool {
         // Relaxed: a thread finds its own number, which only itself stores, or it does not matter which one.
-        cfg!(not(loom)) && self.holder.load(Ordering::Relaxed) == number_of_this_thread()
+        self.holder.load(Ordering::Relaxed) == number_of_this_thread()
     }
 
     /// The value after a bounded wait, or `None`.
@@ -194,6 +194,8 @@ mod process {
 /// The same for models: loom's scheduler, atomics that it knows of, and waits that are soon given up.
 #[cfg(loom)]
 mod model {
+    use super::{Ordering, plain};
+
     pub(super) const TURNS: u32 = 3;
 
     pub(crate) fn wait(_turn: u32) {
@@ -202,9 +204,16 @@ mod model {
 
     pub(crate) use loom::thread::yield_now;
 
-    /// All threads have the same number: every execution of a model must be the same from run to run.
+    static NEXT: plain::AtomicU32 = plain::AtomicU32::new(1);
+
+    loom::thread_local! {
+        static NUMBER: u32 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells threads apart. Models have one lane: a thread's number is another one in each execution, which must not
+    /// make a difference.
     pub(crate) fn number_of_this_thread() -> u32 {
-        1
+        NUMBER.with(|number| *number)
     }
 
     pub(crate) fn zeroed<T: Default>(length: usize) -> Option<Box<[T]>> {
