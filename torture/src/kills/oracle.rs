@@ -29,6 +29,8 @@ pub(super) struct Case<'a> {
     losses: Losses,
     /// What is in the file.
     present: Numbers,
+    /// Losses of spans that are counted and had not returned.
+    lost_spans: u64,
     /// Generation of each segment in use.
     generations: HashMap<(usize, u32), u32>,
     /// What is wrong.
@@ -66,6 +68,7 @@ impl<'a> Case<'a> {
             is_consumed,
             losses,
             present: Numbers::new(),
+            lost_spans: 0,
             generations: HashMap::new(),
             breaches: Vec::new(),
             recording,
@@ -258,6 +261,9 @@ impl<'a> Case<'a> {
             excess += counted.saturating_sub(refused);
         }
         self.breaches.extend(wrong);
+        if signal == Signal::Spans {
+            self.lost_spans = excess;
+        }
         self.check(excess <= under_way, || {
             format!("{signal:?}: {excess} losses more than refusals, {under_way} calls under way")
         });

@@ -1,6 +1,6 @@
 //! Spans in flight: those that had started and not ended, with all that had been added to them.
 
-use super::Case;
+use super::{Case, overwrites};
 use crate::kills::content::thread_of;
 use crate::kills::ledger::{Call, Count};
 use otlp_mmap_reader::{Counter, Report, Signal, model};
@@ -38,9 +38,33 @@ impl Case<'_> {
         self.check(missing.len() as u64 <= spilled, || {
             format!("not listed as in flight: {missing:?}, {spilled} are spilled")
         });
+        self.check_ending(&listed, spilled);
         let is_small = self.round.active_blocks < 100;
         self.check(is_small || spilled == 0, || format!("{spilled} spans are spilled"));
         spans.len() as u64
+    }
+
+    /// A span whose end was cut off is in flight, or it has ended: there is no instant between the two. Unless its end
+    /// is refused: then it is gone, and counted a moment later (SPEC "Counters").
+    fn check_ending(&mut self, listed: &HashSet<(usize, u64)>, spilled: u64) {
+        if !overwrites(&self.round) && !self.round.keeps_everything() {
+            return;
+        }
+        let ending = |slot: &usize| {
+            let (end, start) = (self.count(*slot, Call::End), self.count(*slot, Call::Start));
+            let is_refused = self.ledger.slot(*slot).is_refused_end(end.returned);
+            let is_listed = listed.contains(&(*slot, end.returned));
+            end.under_way && end.returned < start.returned && !is_refused && !is_listed
+        };
+        let ended = self.slots.clone().filter(ending).count() as u64;
+        let recorded = self.losses.signal(Signal::Spans).recorded;
+        let recorded = recorded.saturating_sub(*self.expected_records(Signal::Spans).start());
+        let lost = self.lost_spans;
+        self.check(ended <= recorded + lost || spilled > 0, || {
+            format!(
+                "{ended} spans that were ending are not in flight, {recorded} are recorded and {lost} lost"
+            )
+        });
     }
 
     fn check_span_in_flight(&self, span: &model::Span) -> Result<(usize, u64), String> {
