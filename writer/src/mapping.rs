@@ -133,6 +133,7 @@ mod memory {
 
 /// The same in models: words that loom knows of.
 #[cfg(loom)]
+#[allow(clippy::unnecessary_wraps, clippy::unused_self)] // as the mapping of a file
 mod memory {
     use crate::sync::{AtomicU64, zeroed};
     use std::io;

@@ -216,6 +216,7 @@ mod model {
         NUMBER.with(|number| *number)
     }
 
+    #[allow(clippy::unnecessary_wraps)] // as in a process
     pub(crate) fn zeroed<T: Default>(length: usize) -> Option<Box<[T]>> {
         Some((0..length).map(|_| T::default()).collect())
     }

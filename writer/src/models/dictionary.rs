@@ -7,7 +7,9 @@ use crate::mapping::Mapping;
 use crate::storage::Storage;
 use crate::sync::Ordering;
 use loom::thread;
-use otlp_mmap_format::{DictionaryHeader, EntryKind, OverflowPolicy, SegmentEntry, seal, unseal};
+use otlp_mmap_format::{
+    DictionaryHeader, EntryHeader, EntryKind, OverflowPolicy, SegmentEntry, seal, unseal,
+};
 use std::sync::Arc;
 
 /// Room for five strings.
@@ -29,7 +31,12 @@ fn strings(mapping: &Mapping) -> Vec<String> {
 
 fn string(mapping: &Mapping, at: usize) -> String {
     let [head, crc, payload] = [0, 8, 16].map(|field| mapping.word(at + field).load(Ordering::Relaxed));
-    assert_eq!(head, 18 | u64::from(EntryKind::String.code()) << 32, "length and kind of the entry at {at}");
+    let length = (EntryHeader::SIZE + 2) as u64;
+    assert_eq!(
+        head,
+        length | u64::from(EntryKind::String.code()) << 32,
+        "length and kind of the entry at {at}"
+    );
     let payload = &payload.to_le_bytes()[..2];
     let expected = crc32c::crc32c_append(crc32c::crc32c(&head.to_le_bytes()), payload);
     assert_eq!(crc, u64::from(expected), "CRC of the entry at {at}");

@@ -2,6 +2,8 @@
 //!
 //! System calls are stood for by what they order: readers of a file begin when it gets its name, and who finds a
 //! lock free finds what its holder stored before it gave it up. Space is always there.
+// The signatures are those of the storage of files.
+#![allow(clippy::unnecessary_wraps, clippy::unused_self)]
 
 use crate::error::Error;
 use crate::mapping::Mapping;
@@ -41,7 +43,6 @@ impl Storage {
         Self { mapping: Arc::new(Mapping::zeroed(size)), locked: AtomicBool::new(true) }
     }
 
-    #[allow(clippy::unnecessary_wraps)] // as the storage of files has it
     pub(crate) fn create(_directory: &Path, size: usize, _backed: usize) -> Result<Self, Error> {
         Ok(Self::in_memory(size))
     }
@@ -54,7 +55,6 @@ impl Storage {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    #[allow(clippy::unnecessary_wraps)]
     pub(crate) fn publish(&self, _path: &Path) -> Result<(), Error> {
         if let Some(readers) = ON_PUBLISH.take() {
             readers(Arc::clone(&self.mapping));
@@ -62,12 +62,10 @@ impl Storage {
         Ok(())
     }
 
-    #[allow(clippy::unnecessary_wraps)]
     pub(crate) fn back(&self, _offset: usize, _length: usize) -> io::Result<()> {
         Ok(())
     }
 
-    #[allow(clippy::unnecessary_wraps)]
     pub(crate) fn back_ahead(&self, ahead: &mut Ahead, offset: usize, length: usize) -> io::Result<()> {
         ahead.backed = ahead.backed.max(offset + length).min(ahead.section_end);
         Ok(())
