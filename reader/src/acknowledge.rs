@@ -63,8 +63,9 @@ impl Exporter {
     }
 
     /// Acknowledges that every record of generation `generation` of segment `slot` with an index below `records`
-    /// was delivered or given up. Never takes an acknowledgement back. `false`: the writer has recycled the
-    /// segment meanwhile, and counts as overwritten what was not acknowledged before.
+    /// was delivered or given up. Never takes an acknowledgement back. `false`: the writer recycles the segment, and
+    /// counts as overwritten what was not acknowledged before. If it is killed in the middle of that, the segment
+    /// stays: once it is dead, an exporter that tries again, or attaches anew, succeeds.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] if `slot` names no segment or `records` is 2^23 or more.
