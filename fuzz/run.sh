@@ -3,7 +3,7 @@
 #
 #   fuzz/run.sh [-j JOBS] [-o FILE] SECONDS [TARGET...]   each for so many seconds, JOBS at a time (1); without a
 #                                                         TARGET all of them
-#   fuzz/run.sh -t                                        the table alone, from the logs there are
+#   fuzz/run.sh [-j JOBS] [-o FILE] -t                    the table alone, from the logs there are
 #
 # Installs cargo-fuzz into fuzz/.tools if it is not there, builds all targets at once, puts the seeds into the corpus,
 # runs, and prints a table; with -o it goes into FILE too. Fails if a target found something; what it found is in
@@ -61,7 +61,8 @@ table() {
     for target in $all; do
         [ ! -e "$data/logs/$target.log" ] || awk -v target="$target" '
             /^run: / { seconds += $2; if ($5 != 0) findings++ }
-            /^stat::number_of_executed_units:/ { executions += $2 }
+            /^#[0-9]/ { running = substr($1, 2) }
+            /^stat::number_of_executed_units:/ { executions += $2; running = 0 }
             /cov: / {
                 for (i = 1; i < NF; i++) {
                     if ($i == "cov:" && $(i + 1) > edges) edges = $(i + 1)
@@ -71,6 +72,7 @@ table() {
             }
             END {
                 rate = seconds ? executions / seconds : 0
+                executions += running # of a run that has not ended
                 printf "| `%s` | %d | %d | %.1f | %d | %d | %d | %d |\n",
                     target, seconds, executions, rate, edges, features, inputs, findings
             }' "$data/logs/$target.log"
@@ -86,12 +88,17 @@ results() {
     table
 }
 
+end() {
+    table
+    [ -z "$output" ] || results >"$output"
+}
+
 jobs=1 output=
 while getopts j:o:tx: option; do
     case $option in
     j) jobs=$OPTARG ;;
     o) output=$OPTARG ;;
-    t) table && exit ;;
+    t) end && exit ;;
     x) run_one "$OPTARG" "$FUZZ_SECONDS" && exit ;; # one target, for this script itself
     *) exit 2 ;;
     esac
@@ -111,6 +118,5 @@ done
 status=0
 printf '%s\n' "$@" | xargs -P "$jobs" -I TARGET ./run.sh -x TARGET || status=1
 echo
-table
-[ -z "$output" ] || results >"$output"
+end
 exit "$status"
