@@ -174,12 +174,12 @@ impl Whole {
         if matches!(key, Key::Recorded(_) | Key::Overwritten(_) | Key::Counter(..)) {
             return own;
         }
-        if own && self.is_weak(thing, touched) {
+        if own && (change == Change::Lost || self.is_weak(thing, touched)) {
             return true;
         }
         let names = || self.map.names(&thing.words).any(|entry| is_hit(&entry.bytes));
         match change {
-            Change::Lost => own || (needs_stream(self.found.get(&key)) && names()),
+            Change::Lost => needs_stream(self.found.get(&key)) && names(),
             Change::Moved => thing.slot.as_ref().is_some_and(is_hit),
             Change::Less => names(),
             Change::Other => false,
