@@ -67,6 +67,7 @@ fuzz:
 
 torture:
 	torture/run.sh
+	cargo test --package otlp-mmap-torture --test faults -- --include-ignored
 
 # What the models depend on is built for them alone, into a target directory of their own.
 models:
