@@ -82,8 +82,9 @@ table() {
 results() {
     echo "# A run of the fuzz targets"
     echo
-    echo "$(date -u +%Y-%m-%d), $(rustc --version), $(uname -srm), $(nproc) cores, $jobs targets at a time; AddressSanitizer."
-    echo "Executions a second are those of a machine that did other things too."
+    kernel="$(uname -s) $(uname -r | cut -d- -f1) $(uname -m)"
+    echo "$(date -u +%Y-%m-%d), $(rustc --version), $kernel, $(nproc) cores, $jobs targets at a time;"
+    echo "AddressSanitizer. Seeds: the golden recordings (\`filter\`: its dictionary)."
     echo
     table
 }
