@@ -29,8 +29,8 @@ pub(super) enum Policy {
 pub(super) enum Moment {
     /// So long after it was forked: while it creates its file, mostly.
     AfterFork(Duration),
-    /// So long after all of its threads had begun to record.
-    AfterBegin(Duration),
+    /// So long after so many of its threads had begun to record.
+    AfterBegin(Duration, u64),
 }
 
 /// What becomes of the process before it is killed.
@@ -103,7 +103,7 @@ impl Round {
             waits: random.below(4) < if policy == Policy::Block { 3 } else { 2 },
             forks: random.below(24) == 0,
             closes_after: (random.below(24) == 0).then(|| random.below(1500)),
-            moment: moment(&mut random),
+            moment: moment(&mut random, threads as u64),
             stop: match random.below(20) {
                 0 => Stop::Kill,
                 1 => Stop::Resume,
@@ -154,11 +154,11 @@ impl fmt::Display for Round {
     }
 }
 
-fn moment(random: &mut Random) -> Moment {
+fn moment(random: &mut Random, threads: u64) -> Moment {
     match random.below(20) {
         0..3 => Moment::AfterFork(Duration::from_micros(random.below(800))),
-        3 => Moment::AfterBegin(Duration::from_micros(random.below(10_000))),
-        _ => Moment::AfterBegin(Duration::from_micros(random.below(2_000))),
+        3 => Moment::AfterBegin(Duration::from_micros(random.below(10_000)), threads),
+        _ => Moment::AfterBegin(Duration::from_micros(random.below(2_000)), 1 + random.below(threads)),
     }
 }
 

@@ -30,10 +30,10 @@ pub(super) fn run(rounds: impl Iterator<Item = Round>, directory: &Path, tally: 
     }
 }
 
-/// Between two looks whether every thread records.
+/// Between two looks whether the threads record.
 const LOOK: Duration = Duration::from_micros(100);
 /// Most between two looks of the consumers until then.
-const SLOW: Duration = Duration::from_millis(2);
+const SLOW: Duration = Duration::from_millis(8);
 
 /// What one kill came to, for the table.
 #[derive(Clone, Copy, Debug, Default)]
@@ -128,9 +128,9 @@ impl<'a> Kill<'a> {
     /// Has the consumers at work until the moment of the kill.
     fn watch(&mut self, child: &Child, forwarder: &mut Forwarder<'_>) {
         let began = Instant::now();
-        let (mut kill_at, delay) = match self.round.moment {
-            Moment::AfterFork(delay) => (Some(began + delay), delay),
-            Moment::AfterBegin(delay) => (None, delay),
+        let (mut kill_at, delay, threads) = match self.round.moment {
+            Moment::AfterFork(delay) => (Some(began + delay), delay, 0),
+            Moment::AfterBegin(delay, threads) => (None, delay, threads),
         };
         let mut look_at = began;
         while kill_at.is_none_or(|kill_at| Instant::now() < kill_at) && self.breaches.is_empty() {
@@ -138,7 +138,7 @@ impl<'a> Kill<'a> {
                 self.consume(forwarder);
                 look_at = Instant::now() + self.nap(kill_at.is_some());
             }
-            if kill_at.is_none() && self.ledger.recording() == self.round.threads as u64 {
+            if kill_at.is_none() && self.ledger.recording() >= threads {
                 kill_at = Some(Instant::now() + delay);
             }
             if kill_at.is_none() && (child.has_ended() || began.elapsed() > PATIENCE) {
@@ -149,7 +149,7 @@ impl<'a> Kill<'a> {
         }
     }
 
-    /// As long as the consumers rest. Until all threads record there is little to see once they are attached.
+    /// As long as the consumers rest. Until the threads record there is little to see once they are attached.
     fn nap(&mut self, is_recording: bool) -> Duration {
         let most = if is_recording || self.watcher.is_none() { self.round.look_every } else { SLOW };
         most.mul_f64(real(1 + self.random.below(16)) / 16.0)
