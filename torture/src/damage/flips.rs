@@ -1,5 +1,8 @@
 //! Every bit of a recording flipped, one at a time.
 //!
+//! Each is read as of the same boot, and as of another one with the state the vector has; all but the bits of content
+//! (records, dictionary entries, spans in flight, the header) with the other state, too.
+//!
 //! Unused ranges are large, and nobody looks at them. There one bit in every 64 bytes is flipped at once, for each of
 //! the 512 bits there are in 64 bytes: whoever looked for a structure there (a record or series header is at most 64
 //! bytes long) would see one flipped bit in it, as if it were alone. With [`Bulk::EachAlone`] they are flipped alone.
@@ -74,7 +77,8 @@ fn flip_page(whole: &Whole, page: &Range<usize>, sample: &Sample, worker: &Worke
     let disk = Disk::new(&whole.image);
     let mut attempt = whole.attempt("bit of byte");
     let regions = whole.map.regions.iter().filter(|region| overlap(&region.bytes, page));
-    for region in regions.filter(|region| sample.bulk == Bulk::EachAlone || !region.is_bulk()) {
+    let regions = regions.filter(|region| sample.bulk == Bulk::EachAlone || !region.is_bulk());
+    for region in regions.filter(|region| whole.is_own_state || !region.is_content()) {
         let one_in = if region.is_content() { sample.one_in } else { sample.control_one_in };
         for at in region.bytes.start.max(page.start)..region.bytes.end.min(page.end) {
             for bit in (0..8).filter(|bit| sample.takes(at, *bit, one_in)) {

@@ -7,10 +7,10 @@
 
 use super::disk::Disk;
 use super::found::{Change, Found, Value, change as change_of, differences, found};
-use super::image::{Reading, Section};
+use super::image::{Reading, Section, get};
 use super::map::{Key, Map, Region, Thing};
 use super::unchecked::Effect;
-use otlp_mmap_format::{HEADER_SIZE, PAGE_SIZE, STATE_OFFSET, SectionKind, Signal};
+use otlp_mmap_format::{HEADER_SIZE, PAGE_SIZE, STATE_OFFSET, SectionKind, Signal, U64};
 use otlp_mmap_reader::model::Record;
 use otlp_mmap_reader::{Error, Fault, Report, Rule, Snapshot};
 use std::collections::HashMap;
@@ -20,6 +20,8 @@ use std::ops::Range;
 pub(super) struct Whole {
     pub(super) name: String,
     pub(super) reading: Reading,
+    /// Whether the reading leaves the state of the file as the vector has it.
+    pub(super) is_own_state: bool,
     pub(super) image: Vec<u8>,
     pub(super) map: Map,
     snapshot: Snapshot,
@@ -62,13 +64,26 @@ pub(super) fn look(disk: &Disk) -> Result<Look, Error> {
 impl Whole {
     /// Reads the whole image.
     pub(super) fn new(name: &str, reading: Reading, mut image: Vec<u8>) -> Self {
+        let state = get::<U64>(&image, STATE_OFFSET);
         reading.prepare(&mut image);
+        let is_own_state = get::<U64>(&image, STATE_OFFSET) == state;
         let Look { snapshot, verified } = look(&Disk::new(&image)).expect("a recording");
         let map = Map::of(&image);
         let things = map.things.iter().enumerate().map(|(at, thing)| (thing.key, at)).collect();
         let found = found(snapshot.clone());
         let hidden = hidden(&image);
-        Self { name: name.to_owned(), reading, image, map, snapshot, verified, found, hidden, things }
+        Self {
+            name: name.to_owned(),
+            reading,
+            is_own_state,
+            image,
+            map,
+            snapshot,
+            verified,
+            found,
+            hidden,
+            things,
+        }
     }
 
     /// Judges what is read after a bit of a region flipped.
