@@ -17,7 +17,7 @@ const TYPES: &str = "str, bool, int, float, bytes, None, list, tuple or dict";
 /// The attributes argument of a call.
 pub(crate) struct Entries {
     entries: Option<Py<PyDict>>,
-    failure: Failure,
+    encoding: Encoding,
 }
 
 impl Entries {
@@ -28,43 +28,43 @@ impl Entries {
             Some(value) if value.is_none() => None,
             Some(value) => Some(dictionary(argument, value)?.unbind()),
         };
-        Ok(Self { entries, failure: Failure::new(argument) })
+        Ok(Self { entries, encoding: Encoding::new(argument) })
     }
 
     /// The exception that made `encode` fail, if it failed.
     pub(crate) fn failure(&self, py: Python<'_>) -> Option<PyErr> {
-        self.failure.error.get().map(|error| error.clone_ref(py))
+        self.encoding.error.get().map(|error| error.clone_ref(py))
     }
 }
 
 impl Attributes for Entries {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Error> {
         let Some(entries) = &self.entries else { return Ok(()) };
-        Python::attach(|py| self.failure.map(entries.bind(py), None, encoder))
+        Python::attach(|py| self.encoding.map(entries.bind(py), None, encoder))
     }
 }
 
 /// The body argument of an event.
 pub(crate) struct Body {
     value: Py<PyAny>,
-    failure: Failure,
+    encoding: Encoding,
 }
 
 impl Body {
     /// A body of any value.
     pub(crate) fn new(argument: &'static str, value: &Bound<'_, PyAny>) -> Self {
-        Self { value: value.clone().unbind(), failure: Failure::new(argument) }
+        Self { value: value.clone().unbind(), encoding: Encoding::new(argument) }
     }
 
     /// The exception that made `encode_value` fail, if it failed.
     pub(crate) fn failure(&self, py: Python<'_>) -> Option<PyErr> {
-        self.failure.error.get().map(|error| error.clone_ref(py))
+        self.encoding.error.get().map(|error| error.clone_ref(py))
     }
 }
 
 impl AnyValue for Body {
     fn encode_value(&self, key: Key<'_>, encoder: &mut Encoder<'_>) -> Result<(), Error> {
-        Python::attach(|py| self.failure.value(key, self.value.bind(py), None, encoder))
+        Python::attach(|py| self.encoding.value(key, self.value.bind(py), None, encoder))
     }
 }
 
@@ -78,7 +78,7 @@ fn dictionary<'py>(argument: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<
 }
 
 /// Where in an argument a value stands: a list through the stack frames that encode it.
-struct Place<'a> {
+pub(crate) struct Place<'a> {
     parent: Option<&'a Place<'a>>,
     step: Step<'a>,
 }
@@ -101,13 +101,14 @@ impl fmt::Display for Place<'_> {
 }
 
 /// Encodes, and keeps the exception that encoding ended with: the writer's own errors carry none.
-struct Failure {
+pub(crate) struct Encoding {
     argument: &'static str,
     error: OnceLock<PyErr>,
 }
 
-impl Failure {
-    const fn new(argument: &'static str) -> Self {
+impl Encoding {
+    /// For messages about an argument.
+    pub(crate) const fn new(argument: &'static str) -> Self {
         Self { argument, error: OnceLock::new() }
     }
 
@@ -145,7 +146,8 @@ impl Failure {
         self.value(Key::Str(text), value, Some(&place), encoder)
     }
 
-    fn value(
+    /// Encodes one value.
+    pub(crate) fn value(
         &self,
         key: Key<'_>,
         value: &Bound<'_, PyAny>,

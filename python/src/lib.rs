@@ -1,4 +1,5 @@
-//! The extension module `otlp_mmap._native`: the writer and the reader for Python, and the command line.
+//! The extension module `otlp_mmap._native`: the writer and the reader for Python, the hot half of the SDK, and the
+//! command line.
 //!
 //! Glue only: arguments are converted (`argument`, `attributes`, `aggregation`), one call of the writer or reader
 //! crate is made (`call`), and its result or error is converted back (`model`, `error`). The state is the writer's
@@ -12,6 +13,7 @@ mod config;
 mod error;
 mod model;
 mod reader;
+mod sdk;
 mod writer;
 
 use pyo3::prelude::*;
@@ -34,6 +36,9 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::sdk::trace::register(module)?;
+        crate::sdk::metrics::register(module)?;
+        crate::sdk::logs::register(module)
     }
 }

@@ -1,0 +1,41 @@
+//! What the SDK has to say to its user goes to Python's `logging`, to loggers named after our Python modules.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Logs a warning. It is about the caller's use of the API; nothing is raised.
+#[cold]
+pub(crate) fn warning(py: Python<'_>, logger: &str, message: impl Display) {
+    let said = logger_named(py, logger)
+        .and_then(|logger| logger.call_method1(intern!(py, "warning"), ("%s", message.to_string())));
+    if let Err(error) = said {
+        error.write_unraisable(py, None);
+    }
+}
+
+/// Something that is said once in a process, however often it happens.
+pub(crate) struct Once(AtomicBool);
+
+impl Once {
+    /// Not said yet.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Logs, if it was not said yet, that telemetry was not recorded, with the exception that says why.
+    #[cold]
+    pub(crate) fn not_recorded(&self, py: Python<'_>, logger: &str, what: &str, error: &PyErr) {
+        // Relaxed: nothing else is published with it.
+        if !self.0.swap(true, Ordering::Relaxed) {
+            warning(py, logger, format_args!("{what} was not recorded (this is said once): {error}"));
+        }
+    }
+}
+
+fn logger_named<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static GET_LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    GET_LOGGER.import(py, "logging", "getLogger")?.call1((name,))
+}
