@@ -16,6 +16,8 @@ from .source import Source
 BLOCK_SIZE = 256
 CONTENT_SIZE = 240
 FLAG_SPILLED = 1
+# Blocks that are read for a second chain or a third, before a chain ends at such a block.
+MAX_SHARED_BLOCKS = 69906
 _PIECE = 4096
 
 
@@ -28,20 +30,18 @@ class ActiveReader:
         self.salvage = salvage
         self.faults = faults
         self.used_blocks = 0
+        self.taken: set[int] = set()
+        self.shared = 0
 
     def offset(self, block: int) -> int:
         return self.section.offset + BLOCK_SIZE * block
 
     def read(self, dictionary: Dictionary) -> list[Span]:
         """The spans in flight, in the order of their heads."""
-        spans, budget = [], 2 * self.section.entry_count
+        spans = []
         heads = self._heads()
         self.used_blocks = min(sum(_blocks(length) for _, length in heads), self.section.entry_count)
         for block, length in heads:
-            budget -= _blocks(length)
-            if budget < 0:
-                self.faults.report("active-chain", self.offset(block))
-                break
             span = self._span(block, length, dictionary)
             if span:
                 spans.append(span)
@@ -86,10 +86,12 @@ class ActiveReader:
         """Content of a chain, whether the span was spilled, and whether the chain is whole."""
         content = bytearray()
         spilled, block = False, head
+        own: set[int] = set()
         if _blocks(length) > self.section.entry_count:
             return b"", False, False
         while len(content) < length:
-            if not 0 <= block < self.section.entry_count:
+            if not 0 <= block < self.section.entry_count or self._is_shared_too_often(block, own):
+                self.taken |= own
                 return bytes(content), spilled, False
             data = self.source.read(self.offset(block), BLOCK_SIZE)
             if len(data) < BLOCK_SIZE:
@@ -99,7 +101,17 @@ class ActiveReader:
                 spilled = bool(flags & FLAG_SPILLED)
             content += data[16:][: length - len(content)]
             block = next_block - 1
+        self.taken |= own
         return bytes(content), spilled, True
+
+    def _is_shared_too_often(self, block: int, own: set[int]) -> bool:
+        """Whether a chain ends at a block: it was there before, or too many were in other chains. Adds it to `own`."""
+        shared = block in self.taken
+        if block in own or (shared and self.shared == MAX_SHARED_BLOCKS):
+            return True
+        self.shared += shared
+        own.add(block)
+        return False
 
 
 def _blocks(length: int) -> int:

@@ -2,7 +2,11 @@
 //!
 //! A head block's commit word says how much of a chain is content. The chain is copied, the word is read again,
 //! and the copy counts only if the generation is the same and the span has not ended. A chain is as long as its
-//! content and no longer; the blocks copied in one scan are at most twice those there are.
+//! content and no longer, and never goes through a block twice. Blocks that are in several chains are read for each
+//! of them, but no more than [`MAX_SHARED_BLOCKS`] times in all: so what is kept is little more than what the blocks
+//! hold, however large the table claims to be.
+
+use std::collections::HashSet;
 
 use otlp_mmap_format::{ActiveBlock, ActiveCommit, BLOCK_CONTENT_SIZE, BLOCK_FLAG_SPILLED, U64};
 
@@ -15,12 +19,26 @@ use crate::{Report, Rule, Section};
 /// Blocks that are read at once when heads are looked for.
 const BLOCKS_AT_ONCE: u32 = 4096;
 
+/// Blocks that are read again for a further chain in one scan, before a chain ends at such a block: as many as the
+/// longest chain has. A damaged link may lead into another span, which is whole all the same.
+const MAX_SHARED_BLOCKS: u64 = ((1 << 24) - 1_u64).div_ceil(BLOCK_CONTENT_SIZE as u64);
+
+/// Blocks that are in a chain already.
+#[derive(Default)]
+struct Taken {
+    blocks: HashSet<u32>,
+    /// How often one of them was read for a further chain.
+    shared: u64,
+}
+
 /// A span in flight as it was copied.
 struct Chain {
     head: u32,
     generation: u32,
     spilled: bool,
     content: Vec<u8>,
+    /// Its blocks, and how often blocks were shared up to its end.
+    taken: Taken,
     /// Why the content ends before its published length.
     fault: Option<String>,
 }
@@ -84,17 +102,16 @@ fn head(block: &ActiveBlock, index: u32, section: &Section, report: &mut Report)
 impl Resolver<'_> {
     /// All spans in flight, in the order of their heads. `proven`: content that is published is whole.
     pub(crate) fn active_spans(&mut self, section: &Section, proven: bool) -> Vec<Span> {
-        let mut budget = u64::from(section.entry_count).saturating_mul(2);
-        let mut spans = Vec::new();
+        let (mut spans, mut taken) = (Vec::new(), Taken::default());
         for head in heads(self.source, section, self.report) {
             let offset = section.entry_offset(head.index);
-            let Some(rest) = budget.checked_sub(head.blocks()) else {
-                self.report.fault(offset, Rule::ActiveChain, || "chains share blocks".to_owned());
-                break;
-            };
-            budget = rest;
-            match self.chain(head, section) {
-                Ok(Some(chain)) => spans.extend(self.active_span(chain, offset, proven)),
+            match self.chain(head, section, &taken) {
+                Ok(Some(chain)) => {
+                    // Those of a span that ended meanwhile may be others' by now.
+                    taken.blocks.extend(&chain.taken.blocks);
+                    taken.shared = chain.taken.shared;
+                    spans.extend(self.active_span(chain, offset, proven));
+                }
                 Ok(None) => {}
                 Err(detail) => self.report.fault(offset, Rule::ActiveChain, || detail),
             }
@@ -121,8 +138,8 @@ impl Resolver<'_> {
     }
 
     /// Copies the chain of `head`; `None` if the span ended meanwhile.
-    fn chain(&self, head: Head, section: &Section) -> Result<Option<Chain>, String> {
-        let copied = self.copy_chain(head, section);
+    fn chain(&self, head: Head, section: &Section, taken: &Taken) -> Result<Option<Chain>, String> {
+        let copied = self.copy_chain(head, section, taken);
         let offset = section.entry_offset(head.index);
         let word: U64 = self.source.read(offset, "the active spans").map_err(|e| e.to_string())?;
         let now = ActiveCommit::unpack(word.get(), head.index);
@@ -132,14 +149,20 @@ impl Resolver<'_> {
         if same { copied.map(Some) } else { Ok(None) }
     }
 
-    fn copy_chain(&self, head: Head, section: &Section) -> Result<Chain, String> {
+    fn copy_chain(&self, head: Head, section: &Section, taken: &Taken) -> Result<Chain, String> {
         let mut rest = len(u64::from(head.commit.bytes));
         if head.blocks() > u64::from(section.entry_count) {
             return Err(format!("{rest} bytes do not fit into {} blocks", section.entry_count));
         }
-        let mut content = Vec::with_capacity(rest);
+        let (mut content, mut own) = (Vec::new(), Taken { shared: taken.shared, ..Taken::default() });
         let (mut index, mut flags, mut fault) = (head.index, None, None);
         loop {
+            let is_shared = taken.blocks.contains(&index);
+            if !own.blocks.insert(index) || is_shared && own.shared == MAX_SHARED_BLOCKS {
+                fault = Some(format!("block {index} is in a chain already, {rest} bytes before the end"));
+                break;
+            }
+            own.shared += u64::from(is_shared);
             let offset = section.entry_offset(index);
             let block: ActiveBlock =
                 self.source.read(offset, "the active spans").map_err(|e| e.to_string())?;
@@ -159,6 +182,13 @@ impl Resolver<'_> {
             index = follower;
         }
         let spilled = flags.unwrap_or(0) & BLOCK_FLAG_SPILLED != 0;
-        Ok(Chain { head: head.index, generation: head.commit.generation, spilled, content, fault })
+        Ok(Chain {
+            head: head.index,
+            generation: head.commit.generation,
+            spilled,
+            content,
+            taken: own,
+            fault,
+        })
     }
 }

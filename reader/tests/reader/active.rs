@@ -1,9 +1,12 @@
 //! Spans in flight: whole chains, broken chains, spans that ended.
 
-use otlp_mmap_format::{ActiveCommit, ItemTag, StatusBody, U32, U64, ValueType};
+use otlp_mmap_format::{
+    ActiveCommit, Header, ItemTag, SECTIONS_OFFSET, SectionEntry, SectionKind, SpanEventBody, StatusBody,
+    U32, U64, ValueType,
+};
 use otlp_mmap_reader::model::{Span, Value};
-use otlp_mmap_reader::{Report, Rule};
-use zerocopy::IntoBytes;
+use otlp_mmap_reader::{Recording, Report, Rule};
+use zerocopy::{FromZeros, IntoBytes};
 
 use crate::observer::rules;
 use crate::support::{Image, attribute, item, name};
@@ -106,13 +109,29 @@ fn a_broken_chain_does_not_hide_other_spans() {
 }
 
 #[test]
-fn a_ring_of_blocks_ends_with_the_content() {
+fn a_ring_of_blocks_ends_where_it_closes() {
     let mut image = Image::new();
     let content = image.span_content(1, &long_items());
     image.active(&[7, 2, 15], &content);
     image.put(Image::block_at(2) + 8, &U32::new(8));
-    let (spans, _) = in_flight(&image);
-    assert!(spans.len() <= 1);
+    let (spans, report) = in_flight(&image);
+    assert!(spans[0].spilled);
+    assert_eq!((spans.len(), &*spans[0].name), (1, "first"));
+    assert_eq!(rules(&report), [Rule::ActiveChain, Rule::ItemLength]);
+}
+
+#[test]
+fn a_link_into_another_chain_does_not_harm_that_chain() {
+    let mut image = Image::new();
+    let content = image.span_content(1, &long_items());
+    image.active(&[0, 1, 2], &content);
+    let content = image.span_content(2, &long_items());
+    image.active(&[3, 4, 5], &content);
+    image.put(Image::block_at(0) + 8, &U32::new(5));
+    let (spans, report) = in_flight(&image);
+    assert!(report.is_clean(), "{report:?}");
+    let second: Vec<_> = spans.iter().filter(|span| span.span_id[0] == 2).collect();
+    assert_eq!((&*second[0].name, second[0].spilled), ("last", false));
 }
 
 #[test]
@@ -125,17 +144,58 @@ fn content_beyond_the_table_is_refused() {
     assert!(rules(&report).contains(&Rule::ActiveChain), "{report:?}");
 }
 
-#[test]
-fn many_heads_of_long_chains_are_not_all_copied() {
+/// Heads of a huge sparse table, each of a chain of nearly 16 MiB; `next` gives what follows a block.
+fn greedy(heads: u32, blocks: u32, next: impl Fn(u32) -> u32) -> (Vec<Span>, Report) {
     let mut image = Image::new();
-    for index in 0..16 {
-        image.put(Image::block_at(index) + 8, &U32::new(index + 1));
-        let word = ActiveCommit { generation: 1, bytes: 16 * 240 }.pack(index);
-        image.put(Image::block_at(index), &U64::new(word));
+    let at = image.bytes.len();
+    let entry = SECTIONS_OFFSET + 4 * SectionEntry::SIZE;
+    let count = 1 << 28;
+    let mut section: SectionEntry = image.get(entry);
+    assert_eq!(section.kind.get(), SectionKind::ActiveSpans.code());
+    (section.offset, section.length) = (U64::new(at as u64), U64::new(256 << 28));
+    section.entry_count = U32::new(count);
+    image.put(entry, &section);
+    let size_at = Header::FIELDS.iter().find(|field| field.name == "file_size").unwrap().offset;
+    let size = at as u64 + (256 << 28);
+    image.put(size_at, &U64::new(size));
+    image.seal_header();
+    image.bytes.resize(at + 256 * blocks as usize, 0);
+    for index in 0..blocks {
+        let block = at + 256 * index as usize;
+        let content = if index < heads {
+            image.span_content(1, &attribute("k", ValueType::String, &[b'v'; 160]))
+        } else {
+            let body = SpanEventBody { name_length: U32::new(216), ..SpanEventBody::new_zeroed() };
+            item(ItemTag::SpanEvent.code(), 0, &[body.as_bytes(), &[b'e'; 216]].concat())
+        };
+        image.put(block + 16, &content[..]);
+        image.put(block + 8, &U32::new(next(index) + 1));
+        if index < heads {
+            let word = ActiveCommit { generation: 1, bytes: (1 << 24) - 16 }.pack(index);
+            image.put(block, &U64::new(word));
+        }
     }
-    let (spans, report) = in_flight(&image);
-    assert!(spans.len() <= 2);
-    assert_eq!(rules(&report).last(), Some(&Rule::ActiveChain));
+    let file = image.file();
+    file.set_len(size).unwrap();
+    let mut report = Report::default();
+    let spans = Recording::from_file(file, "image").unwrap().spans_in_flight(&mut report).unwrap();
+    (spans, report)
+}
+
+#[test]
+fn rings_of_many_heads_are_not_gone_round() {
+    let (spans, report) =
+        greedy(1_000, 1_010, |index| if index < 1_000 { 1_000 } else { 1_000 + (index + 1) % 10 });
+    assert_eq!((spans.len(), report.fault_count()), (1_000, 1_000));
+    assert!(spans.iter().all(|span| span.events.len() == 10 && span.spilled));
+}
+
+#[test]
+fn a_long_chain_of_many_heads_is_not_copied_for_each() {
+    let (spans, _) = greedy(1_000, 8_000, |index| if index < 1_000 { 1_000 } else { (index + 1).min(7_999) });
+    let events: usize = spans.iter().map(|span| span.events.len()).sum();
+    assert_eq!(spans.len(), 1_000);
+    assert_eq!(events, 7_000 + 69_906);
 }
 
 #[test]
