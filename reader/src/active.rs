@@ -20,8 +20,8 @@ use crate::{Report, Rule, Section};
 const BLOCKS_AT_ONCE: u32 = 4096;
 
 /// Blocks that are read again for a further chain in one scan, before a chain ends at such a block: as many as the
-/// longest chain has. A damaged link may lead into another span, which is whole all the same.
-const MAX_SHARED_BLOCKS: u64 = ((1 << 24) - 1_u64).div_ceil(BLOCK_CONTENT_SIZE as u64);
+/// longest chain has, of 16,777,215 bytes of content. A damaged link may lead into another span, which is whole all the same.
+const MAX_SHARED_BLOCKS: u64 = 69_906;
 
 /// Blocks that are in a chain already.
 #[derive(Default)]
@@ -192,3 +192,6 @@ impl Resolver<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

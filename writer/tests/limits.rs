@@ -5,8 +5,8 @@ mod support;
 
 use otlp_mmap_reader::{Exporter, Observer, model};
 use otlp_mmap_writer::{
-    Config, Counter, Error, Event, KeyValue, Number, Overflow, Signal, SpanContext, SpanEvent, SpanStart,
-    StatusCode, Text, Value,
+    Config, Counter, Error, Event, KeyValue, Link, Number, Overflow, Signal, SpanContext, SpanEvent, SpanRef,
+    SpanStart, StatusCode, Text, Value,
 };
 use std::time::{Duration, Instant};
 use support::{Given, Program, attribute, text};
@@ -332,6 +332,39 @@ fn a_full_span_table_spills_and_loses_nothing() {
     // The table is usable again.
     start(100);
     assert_eq!(program.snapshot().spans_in_flight.len(), 1);
+}
+
+/// Each of these calls fills blocks of its own, so a full table makes its span spill, which counts once.
+#[test]
+fn whatever_makes_a_span_spill_is_counted() {
+    let program = Program::new(|config| config.active_blocks = 16);
+    let spilled = || program.writer.counter(Signal::Spans, Counter::Spilled).unwrap();
+    let spans: Vec<_> =
+        (1..=16).map(|number| program.writer.start_span(&program.start(number, &())).unwrap()).collect();
+    let context = SpanContext { trace_id: [1; 16], span_id: [1; 8], flags: 1 };
+    let changes: [&dyn Fn(SpanRef) -> Result<(), Error>; 6] = [
+        &|span| program.writer.set_attributes(span, &[KeyValue { key: "key", value: Value::Int(1) }]),
+        &|span| {
+            let (name, attributes) = (Text::Str("event"), &());
+            let event = SpanEvent { name, time_unix_nano: 1, attributes, dropped_attributes_count: 0 };
+            program.writer.add_event(span, &event)
+        },
+        &|span| {
+            let link = Link { context, trace_state: "", attributes: &(), dropped_attributes_count: 0 };
+            program.writer.add_link(span, &link)
+        },
+        &|span| program.writer.set_status(span, StatusCode::Error, "status"),
+        &|span| program.writer.update_name(span, "name"),
+        &|span| program.writer.add_dropped(span, 1, 2, 3),
+    ];
+    for ((change, &span), before) in changes.iter().zip(&spans).zip(0..) {
+        // What is left of the span's one block has room for a few of them.
+        let calls = (0..30).take_while(|_| spilled() == before && change(span).is_ok()).count();
+        assert!((1..30).contains(&calls), "{calls} calls of number {before}");
+        assert_eq!(spilled(), before + 1, "number {before}");
+        change(span).unwrap();
+        assert_eq!(spilled(), before + 1, "number {before}, once more");
+    }
 }
 
 #[test]
