@@ -20,6 +20,7 @@ EMPTY, STRING, BOOL, INT, DOUBLE, BYTES, ARRAY, MAP = range(8)
 TRUNCATED = 0x80
 MAX_DEPTH = 32
 U32_MAX = 0xFFFFFFFF
+MAX_EXPANSION = 1 << 24
 _TEXTS = frozenset((NAME, TRACE_STATE, SEVERITY_TEXT, VERSION, SCHEMA_URL, DESCRIPTION, UNIT))
 
 
@@ -61,6 +62,7 @@ class ItemParser:
         self.where = region.where
         self.dictionary = dictionary
         self.faults = faults
+        self.expanded = 0
 
     def fault(self, rule: str, at: int) -> None:
         self.faults.report(rule, self.where(at))
@@ -89,8 +91,17 @@ class ItemParser:
             return raw.decode(errors="replace")
 
     def string(self, reference: int, at: int) -> str | None:
-        """The dictionary string that the item at `at` names."""
-        return self.dictionary.string(reference, self.where(at), self.faults)
+        """The dictionary string that the item at `at` names, unless the texts of all items so far are too large."""
+        text = self.dictionary.string(reference, self.where(at), self.faults)
+        if text is None:
+            return None
+        before = self.expanded
+        self.expanded += len(text) if text.isascii() else len(text.encode())
+        if self.expanded <= MAX_EXPANSION:
+            return text
+        if before <= MAX_EXPANSION:
+            self.fault("reference", at)
+        return None
 
     # Attributes and values
 

@@ -56,12 +56,12 @@ class RecordParser:
             return self.event(region, record.time, truncated)
         return self.measurement(region, record.time)
 
-    def name(self, contents: Contents, reference: int, place: int) -> str:
+    def name(self, contents: Contents, reference: int, parser: ItemParser) -> str:
         if NAME in contents.texts:
             return contents.texts[NAME]
         if reference == 0:
             return ""
-        return self.dictionary.string(reference, place, self.faults) or ""
+        return parser.string(reference, 0) or ""
 
     def in_range(self, number: int, greatest: int, place: int) -> int:
         if number <= greatest:
@@ -69,8 +69,8 @@ class RecordParser:
         self.faults.report("record-body", place)
         return 0
 
-    def contents(self, region: Region, at: int, allowed: frozenset[int]) -> Contents:
-        return ItemParser(region, self.dictionary, self.faults).contents(at, allowed)
+    def parser(self, region: Region) -> ItemParser:
+        return ItemParser(region, self.dictionary, self.faults)
 
     def span(self, region: Region, at: int, end_time: int, truncated: bool) -> Span:
         """A span whose body stands at `at` of the region."""
@@ -78,8 +78,9 @@ class RecordParser:
         trace_id, span_id, parent, start, scope_ref, flags, name_ref, kind = struct.unpack_from(
             "<16s8s8sQ4I", region.data, at
         )
-        contents = self.contents(region, at + SPAN_BODY, _SPAN_ITEMS)
-        name = self.name(contents, name_ref, place)
+        parser = self.parser(region)
+        contents = parser.contents(at + SPAN_BODY, _SPAN_ITEMS)
+        name = self.name(contents, name_ref, parser)
         if not any(trace_id) or not any(span_id):
             self.faults.report("record-body", place)
         scope = self.dictionary.scope(scope_ref, place, self.faults)
@@ -93,8 +94,9 @@ class RecordParser:
         observed, trace_id, span_id, scope_ref, name_ref, severity, flags = struct.unpack_from(
             "<Q16s8s4I", region.data, HEADER_SIZE
         )
-        contents = self.contents(region, HEADER_SIZE + EVENT_BODY, _EVENT_ITEMS)
-        name = self.name(contents, name_ref, place)
+        parser = self.parser(region)
+        contents = parser.contents(HEADER_SIZE + EVENT_BODY, _EVENT_ITEMS)
+        name = self.name(contents, name_ref, parser)
         scope = self.dictionary.scope(scope_ref, place, self.faults)
         severity = self.in_range(severity, 24, place)
         return Event(
@@ -106,7 +108,7 @@ class RecordParser:
         trace_id, span_id, stream_ref, attributes_ref, bits, flags = struct.unpack_from(
             "<16s8sIIQI", region.data, HEADER_SIZE
         )
-        contents = self.contents(region, HEADER_SIZE + MEASUREMENT_BODY, _NO_ITEMS)
+        contents = self.parser(region).contents(HEADER_SIZE + MEASUREMENT_BODY, _NO_ITEMS)
         stream = self.dictionary.stream(stream_ref, place, self.faults)
         if stream is None:
             return None

@@ -187,6 +187,7 @@ impl Resolver<'_> {
         header: Option<&RecordHeader>,
         belongs: &[ItemTag],
     ) -> Option<(B, Folded)> {
+        self.begin_record();
         let body: B = view(content, 0)?;
         let rest = content.get(size_of::<B>()..)?;
         let origin = position.offset.saturating_add(size(RecordHeader::SIZE + size_of::<B>()));

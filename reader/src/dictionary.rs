@@ -23,6 +23,11 @@ const MAX_ENTRY_SIZE: u64 = 1 << 24;
 /// section: a bound for the time that a hostile file costs.
 const DAMAGE_FACTOR: u64 = 4;
 
+/// Most bytes of text that the references of one record, span in flight or definition stand for, each counted as
+/// often as it stands there. So a record that is written out anew, with its texts in place of their references, is
+/// no larger than what it holds and this much more.
+pub(crate) const MAX_EXPANSION: u64 = 1 << 24;
+
 /// What has been read of a dictionary. Every value is immutable once published, so it never grows stale.
 #[derive(Debug)]
 pub(crate) struct Dictionary {
@@ -150,20 +155,42 @@ pub(crate) struct Resolver<'a> {
     met: Option<Vec<Arc<Faults>>>,
     /// Bad references that this report has already.
     bad: HashSet<u32>,
+    /// Bytes of text that the references of this record or definition stand for so far.
+    expanded: u64,
 }
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(source: &'a Source, dictionary: &'a mut Dictionary, report: &'a mut Report) -> Self {
         let (told, told_entries, bad) = (HashSet::new(), HashSet::new(), HashSet::new());
-        Self { source, dictionary, report, told, told_entries, met: None, bad }
+        Self { source, dictionary, report, told, told_entries, met: None, bad, expanded: 0 }
+    }
+
+    /// Another record begins, for which [`MAX_EXPANSION`] counts anew.
+    pub(crate) fn begin_record(&mut self) {
+        self.expanded = 0;
     }
 
     /// The key behind `reference`; `offset` is where the reference stands.
     pub(crate) fn key(&mut self, reference: u32, offset: u64) -> Option<Text> {
         match self.entry(reference, offset, EntryKind::String) {
-            Ok(Entry::Text(text)) => Some(text),
+            Ok(Entry::Text(text)) => self.expand(text, reference, offset),
             other => self.misfit(other, reference, offset, EntryKind::String),
         }
+    }
+
+    /// A text as long as its record or definition has not too much of them; told once for each of those.
+    fn expand(&mut self, text: Text, reference: u32, offset: u64) -> Option<Text> {
+        let before = self.expanded;
+        self.expanded = before.saturating_add(size(text.len()));
+        if self.expanded <= MAX_EXPANSION {
+            return Some(text);
+        }
+        if before <= MAX_EXPANSION {
+            self.report.fault(offset, Rule::Reference, || {
+                format!("with reference {reference}, shared texts make more than {MAX_EXPANSION} bytes")
+            });
+        }
+        None
     }
 
     /// The text behind `reference`; empty if there is none.

@@ -22,8 +22,10 @@ pub(crate) struct Item<'a> {
     pub(crate) truncated: bool,
     /// Dictionary reference of key or name; 0: inline or none.
     pub(crate) reference: u32,
-    /// What follows the item's header.
+    /// What follows the item's header; once the key was read, what follows an inline key.
     pub(crate) payload: &'a [u8],
+    /// Bytes between the header and the payload: an inline key.
+    skipped: usize,
     /// Offset of the item from the start of the file; of the head of the span in flight that holds it.
     pub(crate) offset: u64,
     /// It belongs to a span in flight, whose bytes are spread over blocks: no offset but its head's tells a place.
@@ -73,7 +75,7 @@ impl<'a> Items<'a> {
         let payload = self.bytes.get(self.at.checked_add(ItemHeader::SIZE)?..end)?;
         self.at = align8(end)?;
         let (tag, truncated, reference) = (header.tag(), header.is_truncated(), header.reference.get());
-        Some(Item { tag, truncated, reference, payload, offset, scattered: self.scattered })
+        Some(Item { tag, truncated, reference, payload, skipped: 0, offset, scattered: self.scattered })
     }
 }
 
@@ -86,7 +88,8 @@ impl<'a> Item<'a> {
             return Items::scattered(bytes, self.offset);
         }
         let header = size(ItemHeader::SIZE);
-        Items::new(bytes, self.offset.saturating_add(header).saturating_add(size(start)))
+        let before = header.saturating_add(size(self.skipped)).saturating_add(size(start));
+        Items::new(bytes, self.offset.saturating_add(before))
     }
 
     /// Adds a fault of this item.
@@ -112,7 +115,8 @@ impl Resolver<'_> {
                 None => list.drop_one(),
             }
         } else if let Some((key, payload)) = self.inline_key(item) {
-            let value = self.value(kind, &Item { payload, ..*item }, depth);
+            let skipped = item.payload.len().saturating_sub(payload.len());
+            let value = self.value(kind, &Item { payload, skipped, ..*item }, depth);
             list.set(KeyValue { key, value, truncated: item.truncated }, 0);
         }
     }

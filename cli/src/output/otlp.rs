@@ -6,6 +6,8 @@ use std::io::{self, Write};
 
 use otlp_mmap_reader::model::{Event, Record, Series, Span};
 use otlp_mmap_reader::otlp;
+use otlp_mmap_reader::otlp::json::{Sink as Pieces, write_logs, write_metrics, write_traces};
+use otlp_mmap_reader::otlp::{Weighed, Weights};
 
 use super::{Item, OtlpSignal, Sinks};
 use crate::escape::json_safe;
@@ -49,23 +51,33 @@ impl FromIterator<Item> for Batch {
 impl Batch {
     /// Writes lines of several records each, as long as they stay below the limit. Returns how many lines do not.
     pub(super) fn write_lines(&self, sinks: &mut Sinks<'_>) -> io::Result<u64> {
-        Ok(lines(&self.spans, &traces, LINE_LIMIT, sinks.of(OtlpSignal::Traces))?
-            + lines(&self.series, &metrics, LINE_LIMIT, sinks.of(OtlpSignal::Metrics))?
-            + lines(&self.events, &logs, LINE_LIMIT, sinks.of(OtlpSignal::Logs))?)
+        Ok(lines(&self.spans, &mut unless_heavy(traces), LINE_LIMIT, sinks.of(OtlpSignal::Traces))?
+            + lines(&self.series, &mut unless_heavy(metrics), LINE_LIMIT, sinks.of(OtlpSignal::Metrics))?
+            + lines(&self.events, &mut unless_heavy(logs), LINE_LIMIT, sinks.of(OtlpSignal::Logs))?)
     }
 
-    /// Writes one document for each signal that has records, and for those in `wanted`.
+    /// Writes one document for each signal that has records, and for those in `wanted`: in pieces, since a document is
+    /// larger than what it is made of.
     pub(super) fn write_documents(&self, wanted: &[OtlpSignal], sinks: &mut Sinks<'_>) -> io::Result<()> {
-        let mut document = |signal, empty: bool, encode: &dyn Fn() -> String| {
+        let mut document = |signal, empty: bool, write: &dyn Fn(&mut Pieces<'_>) -> io::Result<()>| {
             if empty && !wanted.contains(&signal) {
                 return Ok(());
             }
-            writeln!(sinks.of(signal), "{}", encode())
+            let sink = sinks.of(signal);
+            write(&mut |piece| sink.write_all(json_safe(piece).as_bytes()))?;
+            writeln!(sink)
         };
-        document(OtlpSignal::Traces, self.spans.is_empty(), &|| traces(&self.spans))?;
-        document(OtlpSignal::Metrics, self.series.is_empty(), &|| metrics(&self.series))?;
-        document(OtlpSignal::Logs, self.events.is_empty(), &|| logs(&self.events))
+        document(OtlpSignal::Traces, self.spans.is_empty(), &|sink| write_traces(&self.spans, sink))?;
+        document(OtlpSignal::Metrics, self.series.is_empty(), &|sink| write_metrics(&self.series, sink))?;
+        document(OtlpSignal::Logs, self.events.is_empty(), &|sink| write_logs(&self.events, sink))
     }
+}
+
+/// Encodes several records only if their texts may be below the limit of a line: names that many share may make them
+/// larger than memory. One record is encoded whatever it weighs.
+fn unless_heavy<T: Weighed>(encode: fn(&[T]) -> String) -> impl FnMut(&[T]) -> Option<String> {
+    let mut weights = Weights::default();
+    move |part| (part.len() == 1 || weights.of(part, LINE_LIMIT) < LINE_LIMIT).then(|| encode(part))
 }
 
 fn traces(spans: &[Span]) -> String {
@@ -84,18 +96,17 @@ fn logs(events: &[Event]) -> String {
 /// written all the same, and counted: a line that a receiver may refuse is better than a record nobody sees.
 fn lines<T>(
     records: &[T],
-    encode: &dyn Fn(&[T]) -> String,
+    encode: &mut dyn FnMut(&[T]) -> Option<String>,
     limit: usize,
     sink: &mut dyn Write,
 ) -> io::Result<u64> {
     let mut too_long = 0;
     let mut rest: Vec<&[T]> = records.rchunks(LINE_RECORDS).collect();
     while let Some(part) = rest.pop() {
-        let line = encode(part);
-        let fits = line.len() + 1 < limit;
-        if fits || part.len() == 1 {
+        let fits = |line: &String| line.len() + 1 < limit;
+        if let Some(line) = encode(part).filter(|line| part.len() == 1 || fits(line)) {
             writeln!(sink, "{line}")?;
-            too_long += u64::from(!fits);
+            too_long += u64::from(!fits(&line));
         } else {
             let (first, second) = part.split_at(part.len() / 2);
             rest.extend([second, first]);
@@ -115,7 +126,7 @@ mod tests {
 
     fn split(numbers: &[u32], limit: usize) -> Vec<String> {
         let mut out = Vec::new();
-        let too_long = lines(numbers, &encode, limit, &mut out).unwrap();
+        let too_long = lines(numbers, &mut |part| Some(encode(part)), limit, &mut out).unwrap();
         let lines: Vec<String> = String::from_utf8(out).unwrap().lines().map(str::to_owned).collect();
         let counted = lines.iter().filter(|line| line.len() + 1 >= limit).count();
         assert_eq!(usize::try_from(too_long).unwrap(), counted);

@@ -8,6 +8,7 @@
 //! The messages serialize themselves, `OtlpValue` keeps the rules that they leave open, and `serde_json` writes
 //! the text. Fields come sorted by key.
 
+mod document;
 mod value;
 
 use opentelemetry_proto::tonic::logs::v1::LogsData;
@@ -16,6 +17,8 @@ use opentelemetry_proto::tonic::trace::v1::TracesData;
 use serde::Serialize;
 
 use self::value::OtlpValue;
+
+pub use self::document::{Sink, write_logs, write_metrics, write_traces};
 
 /// `{"resourceSpans":[…]}` on one line, without a line end.
 pub fn traces(data: &TracesData) -> String {

@@ -1,5 +1,7 @@
 //! Series as OTLP metrics.
 
+use std::sync::Arc;
+
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets as BucketsMessage;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -7,7 +9,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
     MetricsData, NumberDataPoint, ResourceMetrics, ScopeMetrics, exemplar, number_data_point,
 };
 
+use serde::{Serialize, Serializer};
+
 use super::common::{attributes, id, resource, scope};
+use super::content::Contents;
 use super::{group, group_equal};
 use crate::model::{Aggregation, Buckets, Measurement, MetricStream, Number, Point, Scope, Series};
 
@@ -23,13 +28,48 @@ pub fn metrics(series: &[Series]) -> MetricsData {
 }
 
 fn scope_metrics(of: &Scope, series: &[&Series]) -> ScopeMetrics {
-    let definition = |stream: &MetricStream| {
-        let MetricStream { name, description, unit, aggregation, .. } = stream;
-        format!("{name:?} {description:?} {unit:?} {aggregation:?}")
-    };
-    let by_stream = group_equal(series.iter().copied(), |series| &series.stream, definition);
+    let by_stream = streams(series);
     let metrics = by_stream.iter().map(|(stream, series)| metric(stream, series));
     ScopeMetrics { scope: Some(scope(of)), metrics: metrics.collect(), schema_url: of.schema_url.to_string() }
+}
+
+/// Series of one scope by their metric stream.
+pub(super) fn streams<'a>(series: &[&'a Series]) -> Vec<(&'a Arc<MetricStream>, Vec<&'a Series>)> {
+    let mut contents = Contents::default();
+    group_equal(series.iter().copied(), |series| &series.stream, |stream| contents.metric_stream(stream))
+}
+
+/// A metric without its points.
+pub(super) fn empty_metric(stream: &MetricStream) -> Metric {
+    metric(stream, &[])
+}
+
+/// A point as it stands in its metric.
+pub(super) enum PointMessage {
+    Number(NumberDataPoint),
+    Histogram(HistogramDataPoint),
+    Exponential(ExponentialHistogramDataPoint),
+}
+
+impl Serialize for PointMessage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(point) => point.serialize(serializer),
+            Self::Histogram(point) => point.serialize(serializer),
+            Self::Exponential(point) => point.serialize(serializer),
+        }
+    }
+}
+
+/// The point of a series, if it has the right kind; the reader gives no others.
+pub(super) fn point(stream: &MetricStream, series: &Series) -> Option<PointMessage> {
+    match &stream.aggregation {
+        Aggregation::Gauge | Aggregation::Sum { .. } => number_point(series).map(PointMessage::Number),
+        Aggregation::Histogram { boundaries, .. } => {
+            histogram_point(series, boundaries).map(PointMessage::Histogram)
+        }
+        Aggregation::ExponentialHistogram { .. } => exponential_point(series).map(PointMessage::Exponential),
+    }
 }
 
 fn metric(stream: &MetricStream, series: &[&Series]) -> Metric {

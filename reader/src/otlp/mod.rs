@@ -2,10 +2,16 @@
 //!
 //! Definitions of equal content make one group, be they from one recording or several. Order is that of the first
 //! item of each group.
+//!
+//! What many records share in a recording (a name, the key of an attribute, an attribute set) stands in each of their
+//! messages anew. The messages of a large or hostile recording may not fit into memory all at once:
+//! [`json::write_traces`] and its siblings make one at a time, and [`Weights`] tells what a message will take.
 
 mod common;
+mod content;
 pub mod json;
 mod metrics;
+mod weight;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,9 +25,11 @@ use opentelemetry_proto::tonic::trace::v1::{
 };
 
 use self::common::{any_value, attributes, enumeration, id, key_value, resource, scope};
+use self::content::Contents;
 use crate::model::{Event, Resource, Scope, Span, SpanEvent, SpanLink, Value};
 
 pub use self::metrics::metrics;
+pub use self::weight::{Weighed, Weights};
 
 /// Attribute (boolean, true) of a span that is, or was at the crash, in flight; its end time is 0.
 pub const UNFINISHED_ATTRIBUTE: &str = "otlp_mmap.span.unfinished";
@@ -51,23 +59,27 @@ pub fn logs(events: &[Event]) -> LogsData {
 /// Items of each scope of a resource.
 type Scopes<'a, T> = Vec<(&'a Arc<Scope>, Vec<&'a T>)>;
 
+/// Items by resource, then by scope.
+type Groups<'a, T> = Vec<(&'a Resource, Scopes<'a, T>)>;
+
 /// Groups items by resource, then by scope.
-fn group<'a, T>(
-    items: &'a [T],
-    scope_of: impl Fn(&'a T) -> &'a Arc<Scope>,
-) -> Vec<(&'a Resource, Scopes<'a, T>)> {
-    let by_scope = group_equal(items.iter(), |item| scope_of(item), |scope| format!("{scope:?}"));
-    let by_resource =
-        group_equal(by_scope.into_iter(), |(scope, _)| &scope.resource, |resource| format!("{resource:?}"));
+fn group<'a, T>(items: &'a [T], scope_of: impl Fn(&'a T) -> &'a Arc<Scope>) -> Groups<'a, T> {
+    let mut contents = Contents::default();
+    let by_scope = group_equal(items.iter(), |item| scope_of(item), |scope| contents.scope(scope));
+    let by_resource = group_equal(
+        by_scope.into_iter(),
+        |(scope, _)| &scope.resource,
+        |resource| contents.resource(resource),
+    );
     by_resource.into_iter().map(|(resource, scopes)| (resource.as_ref(), scopes)).collect()
 }
 
 /// Groups items by what a shared value of theirs says: first by its identity, which is quick, and then by its
-/// content as text, once for each identity.
-fn group_equal<'a, T, S>(
+/// content, once for each identity.
+fn group_equal<'a, T, S, K: Hash + Eq>(
     items: impl Iterator<Item = T>,
     shared: impl Fn(&T) -> &'a Arc<S>,
-    content: impl Fn(&S) -> String,
+    mut content: impl FnMut(&'a Arc<S>) -> K,
 ) -> Vec<(&'a Arc<S>, Vec<T>)> {
     let by_identity = group_by(items, |item| Arc::as_ptr(shared(item)));
     let named = by_identity.into_iter().filter_map(|items| Some((shared(items.first()?), items)));
@@ -80,7 +92,7 @@ fn group_equal<'a, T, S>(
 }
 
 /// Groups items by a key, in the order of their first ones.
-fn group_by<T, K: Hash + Eq>(items: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<Vec<T>> {
+fn group_by<T, K: Hash + Eq>(items: impl Iterator<Item = T>, mut key: impl FnMut(&T) -> K) -> Vec<Vec<T>> {
     let mut groups: Vec<Vec<T>> = Vec::new();
     let mut places = HashMap::new();
     for item in items {

@@ -1,9 +1,6 @@
 //! Spans in flight: whole chains, broken chains, spans that ended.
 
-use otlp_mmap_format::{
-    ActiveCommit, Header, ItemTag, SECTIONS_OFFSET, SectionEntry, SectionKind, SpanEventBody, StatusBody,
-    U32, U64, ValueType,
-};
+use otlp_mmap_format::{ActiveCommit, ItemTag, SectionKind, SpanEventBody, StatusBody, U32, U64, ValueType};
 use otlp_mmap_reader::model::{Span, Value};
 use otlp_mmap_reader::{Recording, Report, Rule};
 use zerocopy::{FromZeros, IntoBytes};
@@ -148,17 +145,7 @@ fn content_beyond_the_table_is_refused() {
 fn greedy(heads: u32, blocks: u32, next: impl Fn(u32) -> u32) -> (Vec<Span>, Report) {
     let mut image = Image::new();
     let at = image.bytes.len();
-    let entry = SECTIONS_OFFSET + 4 * SectionEntry::SIZE;
-    let count = 1 << 28;
-    let mut section: SectionEntry = image.get(entry);
-    assert_eq!(section.kind.get(), SectionKind::ActiveSpans.code());
-    (section.offset, section.length) = (U64::new(at as u64), U64::new(256 << 28));
-    section.entry_count = U32::new(count);
-    image.put(entry, &section);
-    let size_at = Header::FIELDS.iter().find(|field| field.name == "file_size").unwrap().offset;
-    let size = at as u64 + (256 << 28);
-    image.put(size_at, &U64::new(size));
-    image.seal_header();
+    image.move_section(SectionKind::ActiveSpans, at, 256 << 28, 1 << 28);
     image.bytes.resize(at + 256 * blocks as usize, 0);
     for index in 0..blocks {
         let block = at + 256 * index as usize;
@@ -176,7 +163,7 @@ fn greedy(heads: u32, blocks: u32, next: impl Fn(u32) -> u32) -> (Vec<Span>, Rep
         }
     }
     let file = image.file();
-    file.set_len(size).unwrap();
+    file.set_len(at as u64 + (256 << 28)).unwrap();
     let mut report = Report::default();
     let spans = Recording::from_file(file, "image").unwrap().spans_in_flight(&mut report).unwrap();
     (spans, report)

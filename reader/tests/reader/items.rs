@@ -348,3 +348,14 @@ fn an_item_that_is_no_value_is_empty_in_an_array_and_a_fault() {
     let (event, report) = event_of(&item(ItemTag::Body.code(), 0, &item(ItemTag::Name.code(), 0, b"x")));
     assert_eq!((event.body, rules(&report)), (Some(Value::Empty), vec![Rule::ItemPayload]));
 }
+
+#[test]
+fn a_fault_behind_an_inline_key_is_where_it_stands() {
+    let mut image = Image::new();
+    let bad = item(ValueType::Bool.code(), 0, &[]);
+    let record = image.span(0, 1, &attribute("a key", ValueType::Array, &bad));
+    let report = image.open().verify().unwrap();
+    let [fault] = &report.faults[..] else { panic!("{report:?}") };
+    // Header, body, then the attribute's header, the length of its key, and the key.
+    assert_eq!((fault.rule, fault.offset), (Rule::ItemPayload, record as u64 + 32 + 56 + 8 + 8 + 8));
+}

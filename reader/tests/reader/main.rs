@@ -7,6 +7,7 @@ mod support;
 
 mod active;
 mod dictionary;
+mod expansion;
 mod exporter;
 mod files;
 mod header;

@@ -204,7 +204,7 @@ proptest! {
 
     #[test]
     fn random_bytes_are_no_recording(bytes in prop::collection::vec(any::<u8>(), 0..9000)) {
-        let image = Image { bytes, scope: 0 };
+        let image = Image { bytes, ..Image::new() };
         prop_assert!(Recording::from_file(image.file(), "random").is_err());
     }
 

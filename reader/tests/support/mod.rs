@@ -37,12 +37,13 @@ pub(crate) const FILE_SIZE: usize = 26 * PAGE_SIZE;
 pub(crate) struct Image {
     pub(crate) bytes: Vec<u8>,
     pub(crate) scope: u32,
+    pub(crate) dictionary_at: usize,
 }
 
 impl Image {
     /// A recording with one resource (`service.name`) and one scope, and nothing recorded.
     pub(crate) fn new() -> Self {
-        let mut image = Self { bytes: vec![0; FILE_SIZE], scope: 0 };
+        let mut image = Self { bytes: vec![0; FILE_SIZE], scope: 0, dictionary_at: DICTIONARY_AT };
         image.put(0, &header());
         for (index, section) in sections().iter().enumerate() {
             image.put(SECTIONS_OFFSET + index * SectionEntry::SIZE, section);
@@ -95,8 +96,8 @@ impl Image {
     // Dictionary.
 
     pub(crate) fn entry(&mut self, kind: EntryKind, payload: &[u8]) -> u32 {
-        let used = unseal(self.get::<U64>(DICTIONARY_AT).get()).unwrap();
-        let at = DICTIONARY_AT + usize::try_from(used).unwrap();
+        let used = unseal(self.get::<U64>(self.dictionary_at).get()).unwrap();
+        let at = self.dictionary_at + usize::try_from(used).unwrap();
         let length = u32::try_from(EntryHeader::SIZE + payload.len()).unwrap();
         let mut header = EntryHeader {
             length: U32::new(length),
@@ -108,8 +109,30 @@ impl Image {
         header.crc = U32::new(crc32c::crc32c_append(head, payload));
         self.put(at, &header);
         self.put(at + EntryHeader::SIZE, payload);
-        self.put(DICTIONARY_AT, &U64::new(seal((used + u64::from(length)).next_multiple_of(8))));
+        self.put(self.dictionary_at, &U64::new(seal((used + u64::from(length)).next_multiple_of(8))));
         u32::try_from(used / 8).unwrap()
+    }
+
+    /// Moves the dictionary to the end of the file, where it has `pages` pages.
+    pub(crate) fn enlarge_dictionary(&mut self, pages: usize) {
+        self.dictionary_at = self.bytes.len();
+        self.bytes.extend_from_within(DICTIONARY_AT..SEGMENTS_AT);
+        self.bytes.resize(self.dictionary_at + pages * PAGE_SIZE, 0);
+        self.move_section(SectionKind::Dictionary, self.dictionary_at, pages * PAGE_SIZE, 0);
+    }
+
+    /// Lets the header describe a section, the last of the file, anew.
+    pub(crate) fn move_section(&mut self, kind: SectionKind, at: usize, length: usize, count: u32) {
+        let entries = (0..10).map(|index| SECTIONS_OFFSET + index * SectionEntry::SIZE);
+        let is_kind = |place: &usize| self.get::<SectionEntry>(*place).kind.get() == kind.code();
+        let place = entries.into_iter().find(is_kind).unwrap();
+        let mut section: SectionEntry = self.get(place);
+        (section.offset, section.length) = (U64::new(at as u64), U64::new(length as u64));
+        section.entry_count = U32::new(count);
+        self.put(place, &section);
+        let size_at = Header::FIELDS.iter().find(|field| field.name == "file_size").unwrap().offset;
+        self.put(size_at, &U64::new((at + length) as u64));
+        self.seal_header();
     }
 
     pub(crate) fn string(&mut self, text: &str) -> u32 {
