@@ -49,6 +49,12 @@ mod segment;
 mod source;
 mod verify;
 
+// The images of the tests in `tests` are for those here, too.
+#[cfg(test)]
+extern crate self as otlp_mmap_reader;
+#[cfg(test)]
+mod moments;
+
 /// Where a file that the writer's models share finds its atomics.
 mod sync {
     pub(crate) use std::sync::atomic::{AtomicU64, Ordering};

@@ -46,6 +46,8 @@ impl Source {
 
     /// Up to `length` bytes from `offset`; fewer if the file ends before.
     pub(crate) fn up_to(&self, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
+        #[cfg(test)]
+        crate::moments::before_read();
         let mut bytes = vec![0; length];
         let mut filled = 0;
         while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -118,6 +120,8 @@ impl Source {
     /// Whether another open file description holds an exclusive lock on `byte`; `None` if the file system
     /// cannot tell.
     pub(crate) fn is_locked(&self, byte: u64) -> Option<bool> {
+        #[cfg(test)]
+        crate::moments::before_read();
         let mut lock = byte_lock(byte)?;
         fcntl(&self.file, FcntlArg::F_OFD_GETLK(&mut lock)).ok()?;
         Some(i32::from(lock.l_type) != libc::F_UNLCK)
