@@ -2,10 +2,11 @@
 
 use otlp_mmap_reader::model::{
     Aggregation, Buckets, Event, KeyValue, Measurement, MetricStream, Number, Point, Resource, Scope, Series,
-    Span, SpanEvent, SpanLink, Value,
+    Span, SpanEvent, SpanLink, Text, Value,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyNone, PyString, PyTuple};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,12 +19,17 @@ macro_rules! object {
     }};
 }
 
-/// Builds objects of one answer; scopes and metric streams that records share become shared objects.
+/// Builds objects of one answer. What records share becomes shared objects, so that a file whose records refer to a
+/// large name takes little more memory than in the reader. The addresses stay valid: the answer outlives its objects'
+/// making.
 pub(crate) struct Model<'py> {
     py: Python<'py>,
     module: Bound<'py, PyModule>,
     scopes: HashMap<*const Scope, Bound<'py, PyAny>>,
     streams: HashMap<*const MetricStream, Bound<'py, PyAny>>,
+    resources: HashMap<*const Resource, Bound<'py, PyAny>>,
+    sets: HashMap<*const Vec<KeyValue>, Bound<'py, PyDict>>,
+    texts: RefCell<HashMap<*const str, Bound<'py, PyString>>>,
 }
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;
@@ -31,7 +37,8 @@ type Object<'py> = PyResult<Bound<'py, PyAny>>;
 impl<'py> Model<'py> {
     pub(crate) fn new(py: Python<'py>) -> PyResult<Self> {
         let module = py.import("otlp_mmap.model")?;
-        Ok(Self { py, module, scopes: HashMap::new(), streams: HashMap::new() })
+        let (scopes, streams, resources, sets, texts) = Default::default();
+        Ok(Self { py, module, scopes, streams, resources, sets, texts })
     }
 
     fn class(&self, name: &Bound<'py, PyString>) -> Object<'py> {
@@ -45,9 +52,9 @@ impl<'py> Model<'py> {
             trace_id: PyBytes::new(self.py, &span.trace_id),
             span_id: PyBytes::new(self.py, &span.span_id),
             parent_span_id: self.optional_id(&span.parent_span_id),
-            trace_state: &*span.trace_state,
+            trace_state: self.text(&span.trace_state),
             flags: span.flags,
-            name: &*span.name,
+            name: self.text(&span.name),
             kind: span.kind,
             start_time_unix_nano: span.start_time_unix_nano,
             end_time_unix_nano: span.end_time_unix_nano,
@@ -58,7 +65,7 @@ impl<'py> Model<'py> {
             links: self.tuple(&span.links, Self::span_link)?,
             dropped_links_count: span.dropped_links_count,
             status_code: span.status_code,
-            status_message: &*span.status_message,
+            status_message: self.text(&span.status_message),
             truncated: span.truncated,
             spilled: span.spilled,
         })
@@ -67,7 +74,7 @@ impl<'py> Model<'py> {
     fn span_event(&self, event: &SpanEvent) -> Object<'py> {
         object!(self, "SpanEvent", {
             time_unix_nano: event.time_unix_nano,
-            name: &*event.name,
+            name: self.text(&event.name),
             attributes: self.attributes(&event.attributes)?,
             dropped_attributes_count: event.dropped_attributes_count,
         })
@@ -77,7 +84,7 @@ impl<'py> Model<'py> {
         object!(self, "SpanLink", {
             trace_id: PyBytes::new(self.py, &link.trace_id),
             span_id: PyBytes::new(self.py, &link.span_id),
-            trace_state: &*link.trace_state,
+            trace_state: self.text(&link.trace_state),
             flags: link.flags,
             attributes: self.attributes(&link.attributes)?,
             dropped_attributes_count: link.dropped_attributes_count,
@@ -91,8 +98,8 @@ impl<'py> Model<'py> {
             time_unix_nano: event.time_unix_nano,
             observed_time_unix_nano: event.observed_time_unix_nano,
             severity_number: event.severity_number,
-            severity_text: &*event.severity_text,
-            event_name: &*event.event_name,
+            severity_text: self.text(&event.severity_text),
+            event_name: self.text(&event.event_name),
             body: event.body.as_ref().map(|body| self.value(body)).transpose()?,
             attributes: self.attributes(&event.attributes)?,
             dropped_attributes_count: event.dropped_attributes_count,
@@ -107,7 +114,7 @@ impl<'py> Model<'py> {
     pub(crate) fn metric(&mut self, series: &Series) -> Object<'py> {
         object!(self, "Metric", {
             stream: self.stream(&series.stream)?,
-            attributes: self.attributes(&series.attributes)?,
+            attributes: self.set(&series.attributes)?,
             overflow: series.overflow,
             start_time_unix_nano: series.start_time_unix_nano,
             time_unix_nano: series.time_unix_nano,
@@ -166,9 +173,9 @@ impl<'py> Model<'py> {
         }
         let object = object!(self, "MetricStream", {
             scope: self.scope(&stream.scope)?,
-            name: &*stream.name,
-            description: &*stream.description,
-            unit: &*stream.unit,
+            name: self.text(&stream.name),
+            description: self.text(&stream.description),
+            unit: self.text(&stream.unit),
             aggregation: self.aggregation(&stream.aggregation)?,
         })?;
         self.streams.insert(Arc::as_ptr(stream), object.clone());
@@ -198,26 +205,41 @@ impl<'py> Model<'py> {
         }
         let object = object!(self, "Scope", {
             resource: self.resource(&scope.resource)?,
-            name: &*scope.name,
-            version: optional(&scope.version),
-            schema_url: optional(&scope.schema_url),
+            name: self.text(&scope.name),
+            version: self.optional(&scope.version),
+            schema_url: self.optional(&scope.schema_url),
             attributes: self.attributes(&scope.attributes)?,
         })?;
         self.scopes.insert(Arc::as_ptr(scope), object.clone());
         Ok(object)
     }
 
-    fn resource(&self, resource: &Resource) -> Object<'py> {
-        object!(self, "Resource", {
+    fn resource(&mut self, resource: &Arc<Resource>) -> Object<'py> {
+        if let Some(known) = self.resources.get(&Arc::as_ptr(resource)) {
+            return Ok(known.clone());
+        }
+        let object = object!(self, "Resource", {
             attributes: self.attributes(&resource.attributes)?,
-            schema_url: optional(&resource.schema_url),
-        })
+            schema_url: self.optional(&resource.schema_url),
+        })?;
+        self.resources.insert(Arc::as_ptr(resource), object.clone());
+        Ok(object)
+    }
+
+    /// The attributes of a series, which series of other metrics may have too.
+    fn set(&mut self, attributes: &Arc<Vec<KeyValue>>) -> PyResult<Bound<'py, PyDict>> {
+        if let Some(known) = self.sets.get(&Arc::as_ptr(attributes)) {
+            return Ok(known.clone());
+        }
+        let entries = self.attributes(attributes)?;
+        self.sets.insert(Arc::as_ptr(attributes), entries.clone());
+        Ok(entries)
     }
 
     fn attributes(&self, attributes: &[KeyValue]) -> PyResult<Bound<'py, PyDict>> {
         let entries = PyDict::new(self.py);
         for KeyValue { key, value, .. } in attributes {
-            entries.set_item(key.as_ref(), self.value(value)?)?;
+            entries.set_item(self.text(key), self.value(value)?)?;
         }
         Ok(entries)
     }
@@ -241,6 +263,21 @@ impl<'py> Model<'py> {
         })
     }
 
+    /// A text as a string; one for all who share it.
+    fn text(&self, text: &Text) -> Bound<'py, PyString> {
+        if text.is_empty() {
+            return PyString::intern(self.py, "");
+        }
+        let mut texts = self.texts.borrow_mut();
+        let shared = texts.entry(Arc::as_ptr(text)).or_insert_with(|| PyString::new(self.py, text));
+        shared.clone()
+    }
+
+    /// A text, or `None` if it is empty.
+    fn optional(&self, text: &Text) -> Option<Bound<'py, PyString>> {
+        (!text.is_empty()).then(|| self.text(text))
+    }
+
     fn number(&self, number: Number) -> Bound<'py, PyAny> {
         match number {
             Number::Int(number) => PyInt::new(self.py, number).into_any(),
@@ -261,9 +298,4 @@ impl<'py> Model<'py> {
     fn optional_id(&self, id: &[u8]) -> Option<Bound<'py, PyBytes>> {
         id.iter().any(|&byte| byte != 0).then(|| PyBytes::new(self.py, id))
     }
-}
-
-/// A text, or `None` if it is empty.
-fn optional(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }

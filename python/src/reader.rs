@@ -280,6 +280,8 @@ fn raised(py: Python<'_>, path: &Path, error: &Error) -> PyErr {
     match error {
         // What the operating system did not refuse is about the file.
         Error::Io { what, path, source } if source.raw_os_error().is_some() => from_os(what, path, source),
+        // The others of this kind name the file themselves.
+        Error::Io { .. } => Class::DamagedFile.error(py, error),
         _ => Class::DamagedFile.error(py, format_args!("{}: {error}", path.display())),
     }
 }

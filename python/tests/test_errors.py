@@ -636,8 +636,18 @@ def test_counts_of_a_cut_file_are_damaged(recording: Recording) -> None:
     recording.writer.close()
     reader = recording.reader
     os.truncate(recording.path, 4096)
-    with pytest.raises(DamagedFileError, match="unreadable: 0 of 48 counters"):
+    with pytest.raises(DamagedFileError, match="unreadable: 0 of 48 counters") as raised:
         reader.losses()
+    assert str(raised.value).count(recording.path.name) == 1
+    assert str(raised.value).startswith(f"{recording.path}: offset 4096: unreadable: ")
+
+
+def test_what_is_no_regular_file_is_named_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(DamagedFileError, match="not a regular file") as raised:
+        Reader(pipe)
+    assert str(raised.value) == f"cannot read {pipe}: not a regular file"
 
 
 def test_one_bad_file_hides_no_other(tmp_path: Path) -> None:

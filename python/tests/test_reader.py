@@ -155,6 +155,26 @@ def test_damage_is_reported_and_hides_nothing_else(recording: Recording) -> None
     assert at - 200 < fault.offset < at
 
 
+def test_what_records_share_in_the_file_they_share_in_memory(path: Path) -> None:
+    """So that a small file whose records refer to one large text cannot take all memory."""
+    with Writer(path) as writer:
+        scope = define_scope(writer, RESOURCE, SCOPE)
+        name = writer.record_string("n" * 4096)
+        for number in range(3):
+            writer.record_event(scope, None, name, EPOCH + number, {"k" * 4096: [{"inner": number}]})
+        for unit in ("s", "By"):
+            stream = writer.create_metric_stream(scope, "metric", "", unit, {"gauge": {}})
+            writer.record_measurement(stream, {"key": "value"}, EPOCH, 1)
+    first, second, third = Reader(path).events()
+    assert len(first.event_name or "") == 4096
+    assert first.event_name is second.event_name is third.event_name
+    assert next(iter(first.attributes)) is next(iter(third.attributes))
+    seconds, bytes_ = Reader(path).metrics()
+    assert seconds.attributes == {"key": "value"}
+    assert seconds.attributes is bytes_.attributes
+    assert seconds.stream.scope is bytes_.stream.scope
+
+
 def test_flush_and_the_context_manager(path: Path) -> None:
     with Writer(path) as writer:
         fill(writer, 1)

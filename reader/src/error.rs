@@ -4,6 +4,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::Fault;
+
 /// Why an operation on a recording failed. Offsets are bytes from the start of the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -103,6 +105,12 @@ pub enum Error {
         path: PathBuf,
         /// The byte that is locked.
         offset: u64,
+    },
+    /// A part of the file without which the answer would not be exact cannot be read.
+    #[error("{fault}")]
+    Incomplete {
+        /// What and where.
+        fault: Fault,
     },
     /// An argument names nothing in this recording.
     #[error("{argument} must be below {limit}, is {found}")]

@@ -133,7 +133,7 @@ pub(crate) fn exact_losses(inner: &Inner) -> Result<Losses, Error> {
     let losses = losses(inner, &mut report);
     match report.faults.into_iter().next() {
         None => Ok(losses),
-        Some(fault) => Err(inner.source.io("cannot read", std::io::Error::other(fault.to_string()))),
+        Some(fault) => Err(Error::Incomplete { fault }),
     }
 }
 

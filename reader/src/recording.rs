@@ -182,8 +182,7 @@ impl Recording {
     /// What was lost, exactly.
     ///
     /// # Errors
-    /// [`Error::TooShort`] or [`Error::Io`] if a part of the counters or segments cannot be read: what is left
-    /// would not be exact.
+    /// [`Error::Incomplete`] if a part of the counters or segments cannot be read: what is left would not be exact.
     pub fn losses(&self) -> Result<Losses, Error> {
         losses::exact_losses(&self.inner)
     }
