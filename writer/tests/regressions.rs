@@ -4,8 +4,8 @@ mod support;
 
 use otlp_mmap_reader::model::{self, Point};
 use otlp_mmap_writer::{
-    Attributes, Counter, Encoder, Error, Event, Key, KeyValue, Number, Signal, SpanContext, SpanEvent,
-    StatusCode, Text, Value,
+    Aggregation, Attributes, Counter, Encoder, Error, Event, Key, KeyValue, Number, Signal, SpanContext,
+    SpanEvent, StatusCode, Temporality, Text, Value,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{Given, Program, attribute, clean, text};
@@ -358,5 +358,106 @@ fn an_exemplar_does_not_repeat_the_attribute_of_its_overflow_series() {
         let found: Vec<_> = found.into_iter().map(|one| one.filtered_attributes).collect();
         let expected: Vec<_> = given.iter().map(|(_, filtered)| filtered.clone()).collect();
         assert_eq!(found, expected, "full dictionary: {full}");
+    }
+}
+
+/// What a span left out stays its own when its blocks go to the next one.
+#[test]
+fn a_span_in_the_blocks_of_another_has_counts_of_its_own() {
+    let program = Program::new(|config| (config.segment_size, config.active_blocks) = (4096, 64));
+    let filler = "x".repeat(8_000);
+    let large =
+        [("one", &filler), ("two", &filler)].map(|(key, text)| KeyValue { key, value: Value::String(text) });
+    for number in 0..20 {
+        let span = program.writer.start_span(&program.start(2 * number + 1, &large)).unwrap();
+        for _ in 0..300 {
+            program.writer.add_dropped(span, 1, 2, 3).unwrap();
+        }
+        program.writer.end_span(span, 2).unwrap();
+        let span = program.writer.start_span(&program.start(2 * number + 2, &())).unwrap();
+        program.writer.end_span(span, 3).unwrap();
+    }
+    for span in program.snapshot().spans.iter().filter(|span| span.end_time_unix_nano == Some(3)) {
+        let counts = (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count);
+        assert_eq!((counts, span.truncated), ((0, 0, 0), false), "{:?}", span.span_id);
+    }
+}
+
+/// A child's streams have the series of its parent's: they are as full.
+#[test]
+fn a_childs_streams_take_as_many_series_as_its_parents_had_left() {
+    let program = Program::new(|config| config.cardinality_limit = 4);
+    let sum = program.sum("sum");
+    let measure = |user| {
+        let attributes = [KeyValue { key: "user", value: Value::Int(user) }];
+        program.writer.record_measurement(sum, &attributes, 1, Number::Int(1), None).unwrap();
+    };
+    (0..2).for_each(measure);
+    // SAFETY: the child makes a few calls and leaves.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // One more, then the overflow series.
+        (2..5).for_each(measure);
+        let overflows = program.writer.counter(Signal::Measurements, Counter::CardinalityOverflow);
+        // SAFETY: leaves at once.
+        unsafe { libc::_exit(i32::from(!matches!(overflows, Ok(2)))) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` lives through the call.
+    assert_eq!((unsafe { libc::waitpid(child, &raw mut status, 0) }, status), (child, 0));
+    (2..5).for_each(measure);
+    assert_eq!(program.writer.counter(Signal::Measurements, Counter::CardinalityOverflow).unwrap(), 2);
+}
+
+/// What comes late is refused and counted; of sums, a call that had begun may still add.
+#[test]
+fn after_a_close_nothing_in_the_file_changes_but_counters() {
+    for round in 0..8 {
+        // Small: it is compared byte by byte.
+        let program = Program::new(|config| {
+            (config.segment_size, config.active_blocks, config.cells_size) = (4096, 64, 64 << 10);
+            (config.span_segments, config.event_segments, config.measurement_segments) = (2, 2, 2);
+            config.dictionary_size = 1 << 20;
+        });
+        let histogram =
+            Aggregation::Histogram { temporality: Temporality::Cumulative, boundaries: &[1.0, 9.0] };
+        let metrics = [program.stream("gauge", Aggregation::Gauge), program.stream("histogram", histogram)];
+        let record = |thread: u64| {
+            for number in 0.. {
+                let text = format!("{thread} {number}");
+                let attributes = [KeyValue { key: &text, value: Value::String(&text) }];
+                let event = program.writer.record_event(&program.event(number, &attributes));
+                let string = program.writer.record_string(&text);
+                let series = [KeyValue { key: "series", value: Value::Int((number % 9).cast_signed()) }];
+                let measured = metrics.map(|metric| {
+                    program.writer.record_measurement(metric, &series, 1, Number::Int(1), None)
+                });
+                let span =
+                    program.writer.start_span(&program.start(thread << 32 | (number + 1), &attributes));
+                if event.is_err() && string.is_err() && measured.iter().all(Result::is_err) && span.is_err() {
+                    break;
+                }
+            }
+        };
+        let path = program.writer.path().unwrap();
+        let at_the_close = std::thread::scope(|scope| {
+            for thread in 1..=4 {
+                let record = &record;
+                scope.spawn(move || record(thread));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1 + round % 3));
+            program.writer.close();
+            std::fs::read(&path).unwrap()
+        });
+        let after = std::fs::read(&path).unwrap();
+        let section = program.recording().header().counters;
+        let section = usize::try_from(section.offset).unwrap()
+            ..usize::try_from(section.offset + section.length).unwrap();
+        let changed = at_the_close
+            .iter()
+            .zip(&after)
+            .enumerate()
+            .find(|(at, (before, now))| before != now && !section.contains(at));
+        assert_eq!(changed, None, "byte, before and after");
     }
 }

@@ -46,6 +46,17 @@ fn a_spilled_span_is_marked() {
 }
 
 #[test]
+fn the_mark_of_a_spilled_span_stands_in_its_head_alone() {
+    for (marked, is_spilled) in [(7, true), (2, false), (15, false)] {
+        let mut image = Image::new();
+        let content = image.span_content(1, &long_items());
+        image.active(&[7, 2, 15], &content);
+        image.put(Image::block_at(marked) + 12, &U32::new(1));
+        assert_eq!(in_flight(&image).0[0].spilled, is_spilled, "block {marked}");
+    }
+}
+
+#[test]
 fn a_span_with_a_record_is_left_out() {
     let mut image = Image::new();
     for number in [1, 2] {
