@@ -168,6 +168,9 @@ impl<'a> Tracer<'a> {
                     let (begun, returned) = self.markers.calls();
                     self.figures.instructions += u64::from(begun > returned);
                     self.look(returned > returned_before)?;
+                    if let (Call::Close, Some(watched)) = (&step.call, &self.watched) {
+                        watched.check_liveness()?;
+                    }
                     if acknowledged_after.is_some_and(|after| after <= self.figures.instructions) {
                         acknowledged_after = None;
                         if begun == returned {

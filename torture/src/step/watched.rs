@@ -193,14 +193,21 @@ impl Watched {
         Ok(())
     }
 
-    /// The same bytes live: nothing else is found, and observers get each record once.
-    fn follow(&mut self) -> Result<(), String> {
+    /// A writer that nobody has killed is alive or has closed. Its lock may tell another tale without a change of the
+    /// file.
+    pub(crate) fn check_liveness(&self) -> Result<(), String> {
         let liveness = self.live.liveness();
         let expected =
             if self.seen.liveness == Liveness::Dead { Liveness::Alive } else { self.seen.liveness };
         if liveness != expected {
             return Err(format!("live, the writer is {liveness:?}, expected {expected:?}"));
         }
+        Ok(())
+    }
+
+    /// The same bytes live: nothing else is found, and observers get each record once.
+    fn follow(&mut self) -> Result<(), String> {
+        self.check_liveness()?;
         self.same_as_dead()?;
         let batch = self.eager.poll(&self.seen)?;
         if batch.missed != [0; 3] {
