@@ -52,7 +52,7 @@ use std::path::PathBuf;
 ///     OSError: the file cannot be created; `FileExistsError` if there is one.
 #[pyclass(frozen, module = "otlp_mmap")]
 pub(crate) struct Writer {
-    calls: Calls,
+    pub(crate) calls: Calls,
 }
 
 // The arguments are OTLP's; none can be left out or bundled without changing the calls.

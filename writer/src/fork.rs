@@ -38,6 +38,16 @@ fn make_guard() -> &'static AtomicU64 {
     }
 }
 
+/// The token of this process: never 0, and another one in a forked child. What a process keeps of its own, such as
+/// the state of a generator of ids, is kept with it. One load, but for a process's first call.
+#[inline]
+pub fn process_token() -> u64 {
+    match guard().load(Ordering::Relaxed) {
+        0 => token(),
+        token => token,
+    }
+}
+
 /// The token of this process, set if it is not: never 0, and never the parent's.
 pub(crate) fn token() -> u64 {
     let fresh = crate::clock::random_u64() | 1;

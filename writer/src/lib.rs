@@ -71,6 +71,7 @@ mod writer;
 pub use config::{Config, Overflow};
 pub use encode::Encoder;
 pub use error::Error;
+pub use fork::process_token;
 pub use otlp_mmap_format::{Counter, Signal};
 pub use telemetry::{
     Aggregation, AnyValue, Attributes, Event, Key, KeyValue, Link, MetricRef, MetricStream, Number,

@@ -27,6 +27,8 @@ pub(crate) type Entry = (Py<PyString>, Py<PyAny>);
 pub(crate) struct Cleaned {
     pub(crate) entries: Vec<Entry>,
     pub(crate) dropped: u32,
+    /// No key is there twice: they are those of a dictionary.
+    pub(crate) are_distinct: bool,
 }
 
 impl Cleaned {
@@ -36,6 +38,7 @@ impl Cleaned {
         let Some(mapping) = mapping.filter(|mapping| !mapping.is_none()) else { return cleaned };
         if let Ok(entries) = mapping.cast::<PyDict>() {
             cleaned.entries.reserve(entries.len());
+            cleaned.are_distinct = true;
             // A copy of the references: cleaning can run code that changes the dictionary.
             let entries: Vec<_> = entries.iter().collect();
             entries.iter().for_each(|(key, value)| cleaned.add(key, value, max_length));
@@ -63,7 +66,10 @@ impl Cleaned {
 
     fn add(&mut self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>, max_length: Option<usize>) {
         match clean_key(key) {
-            Some(key) => self.entries.push((key.unbind(), clean(value, max_length).unbind())),
+            Some(cleaned) => {
+                self.are_distinct &= cleaned.is(key);
+                self.entries.push((cleaned.unbind(), clean(value, max_length).unbind()));
+            }
             None => self.dropped += 1,
         }
     }

@@ -28,9 +28,15 @@ impl Once {
     /// Logs, if it was not said yet, that telemetry was not recorded, with the exception that says why.
     #[cold]
     pub(crate) fn not_recorded(&self, py: Python<'_>, logger: &str, what: &str, error: &PyErr) {
+        self.said(py, logger, format_args!("{what} was not recorded (this is said once): {error}"));
+    }
+
+    /// Logs a message if it was not said yet.
+    #[cold]
+    pub(crate) fn said(&self, py: Python<'_>, logger: &str, message: impl Display) {
         // Relaxed: nothing else is published with it.
         if !self.0.swap(true, Ordering::Relaxed) {
-            warning(py, logger, format_args!("{what} was not recorded (this is said once): {error}"));
+            warning(py, logger, message);
         }
     }
 }

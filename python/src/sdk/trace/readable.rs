@@ -1,0 +1,97 @@
+//! A span as Python objects, made when somebody looks: `attributes`, `events`, `links`, and the `ReadableSpan` that
+//! processors get. The classes are Python's, in `otlp_mmap.sdk.trace._readable`.
+
+use super::span::Span;
+use super::state::{Event, Link, clone_entries};
+use crate::sdk::attributes::Cleaned;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+
+/// A function of `otlp_mmap.sdk.trace._readable`.
+macro_rules! python {
+    ($py:expr, $name:literal) => {{
+        static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        FUNCTION.import($py, "otlp_mmap.sdk.trace._readable", $name)
+    }};
+}
+
+/// The attributes, read-only.
+pub(super) fn attributes<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    static PROXY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    PROXY.import(py, "types", "MappingProxyType")?.call1((attributes_dict(span, py)?,))
+}
+
+fn attributes_dict<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    let entries = clone_entries(py, &span.lock(py).attributes);
+    Cleaned::to_dict(&entries, py)
+}
+
+/// The events, as objects of our class `Event`.
+pub(super) fn events<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+    let copies: Vec<Event> = {
+        let state = span.lock(py);
+        let copy = |event: &Event| Event {
+            name: event.name.clone_ref(py),
+            timestamp: event.timestamp,
+            attributes: clone_entries(py, &event.attributes),
+            dropped: event.dropped,
+        };
+        state.events.iter().map(copy).collect()
+    };
+    let make = python!(py, "make_event")?;
+    let made = copies.into_iter().map(|event| {
+        let attributes = Cleaned::to_dict(&event.attributes, py)?;
+        make.call1((event.name, attributes, event.timestamp, event.dropped))
+    });
+    PyTuple::new(py, made.collect::<PyResult<Vec<_>>>()?)
+}
+
+/// The links, as objects of the API's class `Link`.
+pub(super) fn links<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+    let copies: Vec<Link> = {
+        let state = span.lock(py);
+        let copy = |link: &Link| Link {
+            context: link.context.clone_ref(py),
+            attributes: clone_entries(py, &link.attributes),
+            dropped: link.dropped,
+        };
+        state.links.iter().map(copy).collect()
+    };
+    let make = python!(py, "make_link")?;
+    let made = copies.into_iter().map(|link| {
+        let attributes = Cleaned::to_dict(&link.attributes, py)?;
+        make.call1((link.context, attributes, link.dropped))
+    });
+    PyTuple::new(py, made.collect::<PyResult<Vec<_>>>()?)
+}
+
+/// The span as it is now, as a `ReadableSpan`.
+pub(super) fn snapshot<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    let (name, start, end, status, dropped) = {
+        let state = span.lock(py);
+        let times = (state.start_time, state.end_time);
+        (state.name.clone_ref(py), times.0, times.1, state.status.clone_ref(py), state.dropped)
+    };
+    let setup = &span.parts.setup;
+    let identity = (span.get_span_context(py)?, span.parent(py)?, span.kind(py)?);
+    let content = (attributes_dict(span, py)?, events(span, py)?, links(span, py)?);
+    let dropped = (dropped.attributes, dropped.events, dropped.links);
+    let origin = (&setup.resource, &setup.scope, &setup.info);
+    let times = (start, end, status.to_api(py)?);
+    python!(py, "make_readable")?.call1((name, identity, content, times, origin, dropped))
+}
+
+/// The attributes of the event that an exception becomes.
+pub(super) fn exception_attributes<'py>(
+    exception: &Bound<'py, PyAny>,
+    attributes: Option<&Bound<'py, PyAny>>,
+    escaped: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    python!(exception.py(), "exception_attributes")?.call1((exception, attributes, escaped))
+}
+
+/// The instrumentation info, with a warning that it is deprecated.
+pub(super) fn deprecated_info<'py>(info: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    python!(info.py(), "deprecated_info")?.call1((info,))
+}
