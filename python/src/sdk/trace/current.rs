@@ -63,7 +63,8 @@ impl CurrentSpan {
     /// Starts the span and makes it the current one.
     fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let arguments = &self.arguments;
-        let bound = |argument: &Option<Py<PyAny>>| argument.as_ref().map(|argument| argument.bind(py).clone());
+        let bound =
+            |argument: &Option<Py<PyAny>>| argument.as_ref().map(|argument| argument.bind(py).clone());
         let (context, kind, attributes) =
             (bound(&arguments.context), bound(&arguments.kind), bound(&arguments.attributes));
         let (links, start_time) = (bound(&arguments.links), bound(&arguments.start_time));

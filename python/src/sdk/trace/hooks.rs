@@ -54,9 +54,9 @@ impl SpanHooks {
         static SAID: Once = Once::new();
         let py = span.py();
         let called = pyo3::types::PyDict::new(py);
-        let called = called
-            .set_item(intern!(py, "parent_context"), parent_context)
-            .and_then(|()| self.processor.bind(py).call_method(intern!(py, "on_start"), (span,), Some(&called)));
+        let called = called.set_item(intern!(py, "parent_context"), parent_context).and_then(|()| {
+            self.processor.bind(py).call_method(intern!(py, "on_start"), (span,), Some(&called))
+        });
         said(py, &SAID, "on_start", called);
     }
 
@@ -84,6 +84,10 @@ impl SpanHooks {
 /// What a processor raises does not reach the application.
 fn said(py: Python<'_>, once: &Once, method: &str, called: PyResult<Bound<'_, PyAny>>) {
     if let Err(error) = called {
-        once.said(py, super::LOGGER, format_args!("a span processor's {method} raised (this is said once): {error}"));
+        once.said(
+            py,
+            super::LOGGER,
+            format_args!("a span processor's {method} raised (this is said once): {error}"),
+        );
     }
 }

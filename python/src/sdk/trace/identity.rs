@@ -97,7 +97,8 @@ impl Identity {
     /// As the API's `SpanContext`, always the same one.
     pub(crate) fn to_api<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
         let made = self.api.get_or_try_init(py, || {
-            let state = self.trace_state.as_ref().map_or_else(|| py.None(), |state| state.object.clone_ref(py));
+            let state =
+                self.trace_state.as_ref().map_or_else(|| py.None(), |state| state.object.clone_ref(py));
             let (trace_id, span_id) = (self.trace_id, self.span_id);
             let context = context::SpanContext {
                 trace_id,
@@ -118,11 +119,7 @@ impl Identity {
 
     /// As the writer takes it.
     pub(crate) fn recorded(&self) -> recorder::SpanContext {
-        recorder::SpanContext {
-            trace_id: self.trace_id,
-            span_id: self.span_id,
-            flags: u32::from(self.flags),
-        }
+        recorder::SpanContext { trace_id: self.trace_id, span_id: self.span_id, flags: u32::from(self.flags) }
     }
 }
 

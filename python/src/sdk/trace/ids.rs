@@ -4,7 +4,6 @@
 //! with the token of the process it belongs to.
 
 use otlp_mmap_writer::process_token;
-use pyo3::prelude::*;
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 
@@ -41,7 +40,8 @@ impl Generator {
         }
         loop {
             let mut id = [0; N];
-            id.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.next().to_be_bytes()[..chunk.len()]));
+            id.chunks_mut(8)
+                .for_each(|chunk| chunk.copy_from_slice(&self.next().to_be_bytes()[..chunk.len()]));
             if id != [0; N] {
                 return id;
             }
@@ -72,16 +72,4 @@ fn seed() -> [u64; 4] {
     // All zeros would stay so.
     seed[0] |= u64::from(seed == [0; 4]);
     seed
-}
-
-/// A random trace id, not 0.
-#[pyfunction]
-pub(crate) fn random_trace_id() -> u128 {
-    u128::from_be_bytes(trace_id())
-}
-
-/// A random span id, not 0.
-#[pyfunction]
-pub(crate) fn random_span_id() -> u64 {
-    u64::from_be_bytes(span_id())
 }

@@ -34,9 +34,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<nonrecording::NonRecordingSpan>()?;
     module.add_class::<hooks::SpanHooks>()?;
     module.add_class::<tracer::Tracer>()?;
-    module.add_class::<current::CurrentSpan>()?;
-    module.add_function(wrap_pyfunction!(ids::random_trace_id, module)?)?;
-    module.add_function(wrap_pyfunction!(ids::random_span_id, module)?)
+    module.add_class::<current::CurrentSpan>()
 }
 
 /// The time, in unix nanoseconds.

@@ -82,6 +82,14 @@ pub(super) fn snapshot<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py,
     python!(py, "make_readable")?.call1((name, identity, content, times, origin, dropped))
 }
 
+/// The elements of an argument that may be left out.
+pub(super) fn elements<'py>(argument: Option<&Bound<'py, PyAny>>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    match argument {
+        Some(argument) if !argument.is_none() => argument.try_iter()?.collect(),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// The attributes of the event that an exception becomes.
 pub(super) fn exception_attributes<'py>(
     exception: &Bound<'py, PyAny>,

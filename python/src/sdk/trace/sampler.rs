@@ -61,6 +61,8 @@ pub(crate) struct ParentBased {
 }
 
 impl Sampler {
+    pub(crate) const ALWAYS_ON: Self = Self::Static(RECORD_AND_SAMPLE);
+
     /// Of a sampler object.
     pub(crate) fn of(sampler: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = sampler.py();
@@ -112,7 +114,8 @@ impl Sampler {
             Self::Foreign(sampler) => {
                 return foreign(sampler, question).unwrap_or_else(|error| {
                     static SAID: Once = Once::new();
-                    let message = format_args!("a sampler failed, so its spans are sampled (said once): {error}");
+                    let message =
+                        format_args!("a sampler failed, so its spans are sampled (said once): {error}");
                     SAID.said(question.py, super::LOGGER, message);
                     Answer::of(RECORD_AND_SAMPLE, question)
                 });

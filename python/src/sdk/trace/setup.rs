@@ -88,7 +88,11 @@ fn foreign_trace_id(generator: &Bound<'_, PyAny>) -> PyResult<([u8; 16], u8)> {
 #[cold]
 fn or_random<T>(py: Python<'_>, error: &PyErr, random: impl FnOnce() -> T) -> T {
     static SAID: Once = Once::new();
-    SAID.said(py, super::LOGGER, format_args!("an id generator failed, so ids are random (said once): {error}"));
+    SAID.said(
+        py,
+        super::LOGGER,
+        format_args!("an id generator failed, so ids are random (said once): {error}"),
+    );
     random()
 }
 
@@ -127,6 +131,38 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
+    /// Of a span without a tracer. `origin`: resource, scope, info.
+    pub(crate) fn detached(
+        py: Python<'_>,
+        limits: Option<&Bound<'_, PyAny>>,
+        processor: Option<&Bound<'_, PyAny>>,
+        origin: [Option<Py<PyAny>>; 3],
+    ) -> PyResult<Self> {
+        let hooks = processor.filter(|processor| !processor.is_none()).map(|processor| {
+            let module = py.import("otlp_mmap.sdk.trace._processors")?;
+            module.getattr("hooks_of")?.call1((processor,))?.extract::<Py<SpanHooks>>().map_err(PyErr::from)
+        });
+        let [resource, scope, info] = origin;
+        let resource = match resource {
+            Some(resource) => resource,
+            None => {
+                let class = py.import("otlp_mmap.sdk.resources")?.getattr("Resource")?;
+                class.call_method1("create", (pyo3::types::PyDict::new(py),))?.unbind()
+            }
+        };
+        Ok(Self {
+            destination: None,
+            is_enabled: true,
+            sampler: Sampler::ALWAYS_ON,
+            ids: Ids::Random,
+            limits: limits.map(Limits::of).transpose()?.unwrap_or_default(),
+            hooks: hooks.transpose()?,
+            resource,
+            scope: scope.unwrap_or_else(|| py.None()),
+            info: info.unwrap_or_else(|| py.None()),
+        })
+    }
+
     /// The processors, if there are any.
     #[inline]
     pub(crate) fn active_hooks(&self) -> Option<&SpanHooks> {

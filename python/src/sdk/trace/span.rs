@@ -5,7 +5,7 @@
 
 #![allow(clippy::doc_markdown)] // what stands before a Python item is its docstring
 
-use super::api::{ERROR, Kind, OK, Status, UNSET, status_code};
+use super::api::{Kind, OK, Status, UNSET, status_code};
 use super::identity::Identity;
 use super::readable;
 use super::setup::Setup;
@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///
 /// A tracer starts it. It is in the file from then on, with all that is set later; readers list it as in flight
 /// until it ends. Times are unix nanoseconds.
-#[pyclass(frozen, weakref, dict, module = "otlp_mmap.sdk.trace")]
+#[pyclass(frozen, weakref, dict, name = "_Span", module = "otlp_mmap.sdk.trace")]
 pub(crate) struct Span {
     pub(crate) parts: Parts,
     /// The process that started it.
@@ -62,12 +62,7 @@ impl Span {
     }
 
     /// Changes the state of a span that is open; otherwise `message` is a warning and the result is `None`.
-    fn change<T>(
-        &self,
-        py: Python<'_>,
-        message: &str,
-        change: impl FnOnce(&mut State) -> T,
-    ) -> Option<T> {
+    fn change<T>(&self, py: Python<'_>, message: &str, change: impl FnOnce(&mut State) -> T) -> Option<T> {
         {
             let mut state = self.lock(py);
             if state.is_open() {
@@ -165,7 +160,10 @@ impl Span {
         }
         let linked = Identity::of(context)?;
         let has_attributes = attributes.is_some_and(|attributes| attributes.is_truthy().unwrap_or(false));
-        if !linked.is_valid() && !has_attributes && !context.getattr(intern!(py, "trace_state"))?.is_truthy()? {
+        if !linked.is_valid()
+            && !has_attributes
+            && !context.getattr(intern!(py, "trace_state"))?.is_truthy()?
+        {
             return Ok(());
         }
         let limits = self.parts.setup.limits;
@@ -194,6 +192,16 @@ impl Span {
             });
         }
         Ok(())
+    }
+
+    /// Adds a `Link` of the API; `None` is none.
+    pub(crate) fn put_link_object(&self, link: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = link.py();
+        if link.is_none() {
+            return Ok(());
+        }
+        let attributes = link.getattr(intern!(py, "attributes"))?;
+        self.put_link(&link.getattr(intern!(py, "context"))?, Some(&attributes))
     }
 
     /// Sets the status, unless it is OK already; UNSET is no status to set.
@@ -327,8 +335,72 @@ pub(crate) fn not_recorded(py: Python<'_>, error: &PyErr) {
     SAID.not_recorded(py, LOGGER, "a part of a span", error);
 }
 
+// The arguments are those that other implementations have.
+#[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
 #[pymethods]
 impl Span {
+    /// A span of no tracer, which is not in a file; for tests of processors and the like.
+    #[new]
+    #[pyo3(signature = (
+        name, context, parent=None, sampler=None, trace_config=None, resource=None, attributes=None, events=None,
+        links=None, kind=None, span_processor=None, instrumentation_info=None, record_exception=true,
+        set_status_on_exception=true, limits=None, instrumentation_scope=None, *, record_end_metrics=None,
+    ))]
+    fn detached(
+        py: Python<'_>,
+        name: Py<PyAny>,
+        context: &Bound<'_, PyAny>,
+        parent: Option<&Bound<'_, PyAny>>,
+        sampler: Option<&Bound<'_, PyAny>>,
+        trace_config: Option<&Bound<'_, PyAny>>,
+        resource: Option<Py<PyAny>>,
+        attributes: Option<&Bound<'_, PyAny>>,
+        events: Option<&Bound<'_, PyAny>>,
+        links: Option<&Bound<'_, PyAny>>,
+        kind: Option<&Bound<'_, PyAny>>,
+        span_processor: Option<&Bound<'_, PyAny>>,
+        instrumentation_info: Option<Py<PyAny>>,
+        record_exception: bool,
+        set_status_on_exception: bool,
+        limits: Option<&Bound<'_, PyAny>>,
+        instrumentation_scope: Option<Py<PyAny>>,
+        record_end_metrics: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let _ = (sampler, trace_config, record_end_metrics);
+        let known = |context: &Bound<'_, PyAny>| -> Arc<Identity> {
+            let identity = Identity::of(context);
+            Arc::new(identity.unwrap_or_else(|_| Identity::invalid().known_as(context)))
+        };
+        let setup = Setup::detached(
+            py,
+            limits,
+            span_processor,
+            [resource, instrumentation_scope, instrumentation_info],
+        )?;
+        let parts = Parts {
+            identity: known(context),
+            parent: parent.map(known),
+            setup: Arc::new(setup),
+            span: None,
+            kind: Kind::of(py, kind)?,
+            records_exception: record_exception,
+            sets_status: set_status_on_exception,
+        };
+        let span = Self::new(parts, State::new(name));
+        let cleaned = Cleaned::new(attributes, span.parts.setup.limits.length);
+        span.put(py, cleaned.entries, cleaned.dropped);
+        for event in readable::elements(events)? {
+            let name = event.getattr(intern!(py, "name"))?;
+            let timestamp = time(&event.getattr(intern!(py, "timestamp"))?);
+            let attributes = event.getattr(intern!(py, "attributes"))?;
+            span.put_event(py, span.event(&name, Some(&attributes), timestamp), "add_event");
+        }
+        for link in readable::elements(links)? {
+            span.put_link_object(&link)?;
+        }
+        Ok(span)
+    }
+
     /// The span's context: ids, flags and trace state.
     pub(crate) fn get_span_context<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.parts.identity.to_api(py).cloned()
@@ -396,11 +468,7 @@ impl Span {
 
     /// Sets the status. OK is final, and UNSET is ignored.
     #[pyo3(signature = (status, description=None))]
-    fn set_status(
-        &self,
-        status: &Bound<'_, PyAny>,
-        description: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
+    fn set_status(&self, status: &Bound<'_, PyAny>, description: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let py = status.py();
         if let Some(code) = status_code(status)? {
             self.put_status(py, Status::of_code(code, description)?);

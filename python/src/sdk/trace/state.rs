@@ -119,7 +119,8 @@ pub(crate) fn limited(py: Python<'_>, cleaned: Cleaned, limit: Option<usize>) ->
         entries = distinct;
     }
     if let Some(limit) = limit {
-        dropped = dropped.saturating_add(u32::try_from(entries.len().saturating_sub(limit)).unwrap_or(u32::MAX));
+        dropped =
+            dropped.saturating_add(u32::try_from(entries.len().saturating_sub(limit)).unwrap_or(u32::MAX));
         entries.truncate(limit);
     }
     (entries, dropped)

@@ -5,7 +5,7 @@
 use super::api::Kind;
 use super::current::{Arguments, CurrentSpan};
 use super::hooks::SpanHooks;
-use super::identity::{Identity, RANDOM_TRACE_ID, SAMPLED, TraceState, parent_in};
+use super::identity::{Identity, RANDOM_TRACE_ID, SAMPLED, parent_in};
 use super::nonrecording::NonRecordingSpan;
 use super::sampler::{Question, Sampler};
 use super::setup::{Destination, Ids, Limits, Links, Setup};
@@ -16,7 +16,6 @@ use crate::sdk::attributes::{Clean, Cleaned, Entry};
 use crate::writer::Writer;
 use otlp_mmap_writer as recorder;
 use otlp_mmap_writer::{ScopeRef, Text};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -157,14 +156,7 @@ fn add_links(span: &Bound<'_, Span>, links: &Bound<'_, PyAny>) {
     if links.is_none() || links.cast::<PyTuple>().is_ok_and(|links| links.is_empty()) {
         return;
     }
-    let add = |link: PyResult<Bound<'_, PyAny>>| -> PyResult<()> {
-        let link = link?;
-        if link.is_none() {
-            return Ok(());
-        }
-        let attributes = link.getattr(intern!(py, "attributes"))?;
-        span.get().put_link(&link.getattr(intern!(py, "context"))?, Some(&attributes))
-    };
+    let add = |link: PyResult<Bound<'_, PyAny>>| link.and_then(|link| span.get().put_link_object(&link));
     let added = links.try_iter().map(|links| links.map(add).filter_map(Result::err).last());
     match added {
         Ok(None) => {}
