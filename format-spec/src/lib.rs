@@ -1,7 +1,7 @@
 //! On-disk types of an otlp-mmap recording, version 1.
 //!
 //! SPEC.md beside this crate is the normative text; this crate is its tables as types. It does no I/O and no
-//! allocation. `tests/spec.rs` parses the tables of SPEC.md and compares them with `FIELDS` and `ALL` here.
+//! allocation. `tests/spec` parses the tables of SPEC.md and compares them with `FIELDS` and `ALL` here.
 //!
 //! Reading order for a newcomer: [`Header`] and [`SectionEntry`] (where things are), [`SegmentEntry`] and
 //! [`RecordHeader`] (how records are published), [`ItemHeader`] (how attributes are encoded), [`EntryHeader`]

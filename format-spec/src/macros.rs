@@ -1,7 +1,7 @@
 //! The two macros that declare everything on disk.
 //!
 //! `on_disk!` declares a structure, asserts its size and lists its fields; `codes!` declares a closed set of
-//! numbers. Both leave a table behind (`FIELDS`, `ALL`) that `tests/spec.rs` compares with SPEC.md, so that
+//! numbers. Both leave a table behind (`FIELDS`, `ALL`) that `tests/spec` compares with SPEC.md, so that
 //! neither can change without the other.
 
 /// Declares one on-disk structure: `repr(C)`, byte-aligned little-endian fields, no implicit padding.
