@@ -206,13 +206,10 @@ impl Span {
 
     /// Sets the status, unless it is OK already; UNSET is no status to set.
     fn put_status(&self, py: Python<'_>, status: Status) {
-        if status.code == UNSET {
-            return;
-        }
         let recorded = status.clone_ref(py);
         let mut status = Some(status);
         let set = self.change(py, "Tried calling set_status on an ended span.", |state| {
-            if state.status.code == OK {
+            if state.status.code == OK || recorded.code == UNSET {
                 return None;
             }
             status.take().map(|status| std::mem::replace(&mut state.status, status))
