@@ -1,17 +1,33 @@
 """The extension module: a writer and a reader of recordings, and the command line. Use them from `otlp_mmap`."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TypeAlias, TypedDict, final, type_check_only
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, final, type_check_only
 
-from typing_extensions import Self
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+from opentelemetry.util.types import AnyValue, Attributes
+from typing_extensions import Self, disjoint_base
 
 from .aggregation import Aggregation, TemporalityLike
 from .model import Event, Fault, FileInfo, Metric, Span, SpanContext
 
-__all__ = ["Reader", "Writer", "__version__", "main"]
+__all__ = [
+    "CurrentSpan",
+    "NonRecordingSpan",
+    "Reader",
+    "SpanHooks",
+    "Tracer",
+    "Writer",
+    "_Span",
+    "__version__",
+    "main",
+]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _Value: TypeAlias = str | bool | int | float | bytes | Sequence[_Value] | Mapping[str, _Value] | None
 _Attributes: TypeAlias = Mapping[str, _Value] | None
@@ -367,3 +383,277 @@ class Reader:
         """Header and state of every file, by name."""
     def faults(self) -> list[Fault]:
         """The damage in the files, found by checking every structure; a file that cannot be read is one fault."""
+
+# Traces: `otlp_mmap.sdk.trace`.
+
+@final
+class SpanHooks:
+    """Where the spans of a provider are shown to its processors.
+
+    Args:
+        processor: the one that is called, usually one that calls others.
+        is_active: False: it has nobody to call yet, see `activate`.
+    """
+
+    def __new__(cls, processor: object, is_active: bool = True) -> Self: ...
+    def activate(self) -> None:
+        """From now on the processor is called."""
+    @property
+    def processor(self) -> Any:
+        """The processor that is called."""
+
+@disjoint_base
+class Tracer:
+    """Starts spans. What it starts them with is set by `_set_up`; until then they record nothing."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def _set_up(
+        self,
+        *,
+        writer: Writer | None,
+        scope_ref: int,
+        is_enabled: bool,
+        sampler: object,
+        id_generator: object,
+        limits: object,
+        hooks: SpanHooks | None,
+        resource: object,
+        instrumentation_scope: object,
+        instrumentation_info: object,
+    ) -> None:
+        """Sets what spans are started with from now on.
+
+        Args:
+            writer: of the file; None: there is no file.
+            scope_ref: of the instrumentation scope in the file; 0: spans are not in the file.
+            is_enabled: False: spans record nothing.
+            sampler: object with `should_sample`.
+            id_generator: object with `generate_trace_id` and `generate_span_id`.
+            limits: a `SpanLimits`.
+            hooks: the processors.
+            resource: shown by the spans.
+            instrumentation_scope: shown by the spans.
+            instrumentation_info: shown by the spans.
+        """
+    def start_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+    ) -> trace.Span:
+        """Starts a span, without making it the current one.
+
+        Args:
+            name: of the span.
+            context: has the parent; by default the current context.
+            kind: a `SpanKind`.
+            attributes: known at the start; samplers see them.
+            links: to other spans.
+            start_time: unix nanoseconds; by default now.
+            record_exception: whether an exception that leaves the span's `with` block is recorded.
+            set_status_on_exception: whether it also sets the status.
+        """
+    def start_as_current_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        end_on_exit: bool = True,
+    ) -> CurrentSpan:
+        """Starts a span and makes it the current one, for a `with` block or for each call of a decorated function.
+
+        Args:
+            name: of the span.
+            context: has the parent; by default the current context.
+            kind: a `SpanKind`.
+            attributes: known at the start; samplers see them.
+            links: to other spans.
+            start_time: unix nanoseconds; by default now.
+            record_exception: whether an exception that leaves the block is recorded.
+            set_status_on_exception: whether it also sets the status.
+            end_on_exit: whether the span ends with the block.
+        """
+
+@final
+class CurrentSpan:
+    """What `Tracer.start_as_current_span` returns: a context manager, and a decorator of functions, sync or async."""
+
+    def __enter__(self) -> trace.Span: ...
+    def __exit__(
+        self,
+        _exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        _exc_tb: TracebackType | None,
+    ) -> None: ...
+    def __call__(self, func: _Function) -> _Function: ...
+    def _recreate_cm(self) -> CurrentSpan:
+        """Another object with the same arguments: calls that run at the same time must not share one."""
+
+@final
+class NonRecordingSpan:
+    """The API's `NonRecordingSpan`, whose context is made only when it is asked for."""
+
+    def get_span_context(self) -> trace.SpanContext:
+        """The context of the span."""
+    def is_recording(self) -> bool:
+        """False."""
+    def end(self, end_time: int | None = None) -> None:
+        """Does nothing."""
+    def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
+        """Does nothing."""
+    def set_attribute(self, key: str, value: AnyValue) -> None:
+        """Does nothing."""
+    def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
+        """Does nothing."""
+    def add_link(self, context: trace.SpanContext, attributes: Attributes = None) -> None:
+        """Does nothing."""
+    def update_name(self, name: str) -> None:
+        """Does nothing."""
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Does nothing."""
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Attributes = None,
+        timestamp: int | None = None,
+        escaped: bool | None = None,
+    ) -> None:
+        """Does nothing."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object, **_kwargs: object) -> None: ...
+
+@final
+class _Span:
+    """A span.
+
+    A tracer starts it. It is in the file from then on, with all that is set later; readers list it as in flight
+    until it ends. Times are unix nanoseconds.
+    """
+
+    def __new__(
+        cls,
+        name: str,
+        context: trace.SpanContext,
+        parent: trace.SpanContext | None = None,
+        sampler: object = None,
+        trace_config: object = None,
+        resource: object = None,
+        attributes: Attributes = None,
+        events: Sequence[Any] | None = None,
+        links: Sequence[Link] | None = None,
+        kind: SpanKind | None = None,
+        span_processor: object = None,
+        instrumentation_info: object = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+        limits: object = None,
+        instrumentation_scope: object = None,
+        *,
+        record_end_metrics: object = None,
+    ) -> Self: ...
+    def get_span_context(self) -> trace.SpanContext:
+        """The span's context: ids, flags and trace state."""
+    def set_attribute(self, key: str, value: AnyValue) -> None:
+        """Sets one attribute; the value of a key that is there is replaced.
+
+        Prefer attributes at the start of the span: samplers see only those.
+        """
+    def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
+        """Sets attributes; the values of keys that are there are replaced.
+
+        Prefer attributes at the start of the span: samplers see only those.
+        """
+    def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
+        """Adds an event."""
+    def add_link(self, context: trace.SpanContext, attributes: Attributes = None) -> None:
+        """Adds a link to another span."""
+    def update_name(self, name: str) -> None:
+        """Gives the span another name."""
+    def is_recording(self) -> bool:
+        """Whether the span still takes what is set: it has not ended."""
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Sets the status. OK is final, and UNSET is ignored."""
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Attributes = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Records an exception as an event named "exception", with its type, message and stack trace."""
+    def start(self, start_time: int | None = None, parent_context: Context | None = None) -> None:
+        """Starts a span that was made without a tracer."""
+    def end(self, end_time: int | None = None) -> None:
+        """Ends the span, now or at `end_time`; it takes nothing more."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        _exc_tb: TracebackType | None,
+    ) -> None: ...
+    @property
+    def name(self) -> str:
+        """Its name."""
+    @property
+    def context(self) -> trace.SpanContext:
+        """The span's context: ids, flags and trace state."""
+    @property
+    def parent(self) -> trace.SpanContext | None:
+        """Context of the parent; None for a root span."""
+    @property
+    def kind(self) -> SpanKind:
+        """Its kind."""
+    @property
+    def start_time(self) -> int | None:
+        """When it started."""
+    @property
+    def end_time(self) -> int | None:
+        """When it ended; None: it has not."""
+    @property
+    def status(self) -> Status:
+        """Its status."""
+    @property
+    def attributes(self) -> Mapping[str, AnyValue]:
+        """Its attributes, read-only."""
+    @property
+    def events(self) -> tuple[Any, ...]:
+        """Its events."""
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Its links."""
+    @property
+    def dropped_attributes(self) -> int:
+        """Attributes that it left out."""
+    @property
+    def dropped_events(self) -> int:
+        """Events that it left out."""
+    @property
+    def dropped_links(self) -> int:
+        """Links that it left out."""
+    @property
+    def resource(self) -> Any:
+        """The resource that it is of."""
+    @property
+    def instrumentation_scope(self) -> Any:
+        """The instrumentation scope that it is of."""
+    @property
+    def instrumentation_info(self) -> Any:
+        """Deprecated: `instrumentation_scope`."""
+    @property
+    def _span_processor(self) -> Any:
+        """The processor that sees it start and end; None: there is none."""
+    def _readable_span(self) -> Any:
+        """What the span is now, as an object that does not change any more."""
+    def to_json(self, indent: int | None = ...) -> str:
+        """The span as a JSON text."""

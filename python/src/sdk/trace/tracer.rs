@@ -265,8 +265,7 @@ impl Tracer {
         self.start(py, &start)
     }
 
-    /// Starts a span at the beginning of a `with` block, or of each call of the function that it decorates, and
-    /// makes it the current one until the end.
+    /// Starts a span and makes it the current one, for a `with` block or for each call of a decorated function.
     ///
     /// Args:
     ///     name: of the span.

@@ -6,10 +6,11 @@ some.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry import trace as trace_api
 from opentelemetry.trace import SpanContext
+from typing_extensions import Self
 
 from ..._native import NonRecordingSpan as _NonRecordingSpan
 from ..._native import _Span as _NativeSpan
@@ -55,17 +56,16 @@ _DEFAULT_OTEL_SPAN_EVENT_COUNT_LIMIT = DEFAULT_COUNT
 _DEFAULT_OTEL_SPAN_LINK_COUNT_LIMIT = DEFAULT_COUNT
 _UnsetLimits = unlimited()
 
-if TYPE_CHECKING:
-    Span = _NativeSpan
-else:
 
-    class Span(trace_api.Span, ReadableSpan):
-        """What the spans of our tracers are instances of. A tracer makes them."""
+class Span(trace_api.Span, ReadableSpan):
+    """What the spans of our tracers are instances of. A tracer makes them."""
 
-        def __new__(cls, *args: Any, **kwargs: Any) -> Span:
-            """Refuses: the native class stands for this one."""
-            raise TypeError("Span must be instantiated via a tracer.")
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuses: the native class stands for this one."""
+        del args, kwargs
+        raise TypeError("Span must be instantiated via a tracer.")
 
-    Span.register(_NativeSpan)
-    trace_api.NonRecordingSpan.register(_NonRecordingSpan)
-    _Span = _NativeSpan
+
+Span.register(_NativeSpan)
+trace_api.NonRecordingSpan.register(_NonRecordingSpan)
+_Span = _NativeSpan

@@ -84,7 +84,7 @@ def _dropped(items: object) -> int:
     return items.dropped if isinstance(items, BoundedAttributes | BoundedList) else 0
 
 
-class ReadableSpan(metaclass=ABCMeta):
+class ReadableSpan(metaclass=ABCMeta):  # noqa: B024 - the native span is registered with it
     """A span that is only looked at, such as processors and exporters get when it has ended.
 
     Args:
@@ -176,7 +176,7 @@ class ReadableSpan(metaclass=ABCMeta):
     @property
     def attributes(self) -> Attributes:
         """Of the span."""
-        return MappingProxyType(self._attributes or {})  # type: ignore[arg-type]
+        return MappingProxyType(self._attributes or {})
 
     @property
     def events(self) -> Sequence[Event]:

@@ -62,7 +62,7 @@ class _Setting:
         tracer._apply()
 
 
-class Tracer(_native.Tracer, trace_api.Tracer):
+class Tracer(_native.Tracer, trace_api.Tracer):  # type: ignore[misc] # another class of context managers
     """Starts spans. A provider makes it.
 
     Args:

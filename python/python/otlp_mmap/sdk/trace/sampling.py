@@ -57,7 +57,7 @@ class SamplingResult:
         self, decision: Decision, attributes: Attributes = None, trace_state: TraceState | None = None
     ) -> None:
         self.decision = decision
-        self.attributes: Mapping[str, AttributeValue] = MappingProxyType({} if attributes is None else attributes)  # type: ignore[arg-type]
+        self.attributes: Mapping[str, AttributeValue] = MappingProxyType({} if attributes is None else attributes)
         self.trace_state = trace_state
 
     def __repr__(self) -> str:
@@ -341,7 +341,7 @@ _KNOWN_SAMPLERS: Mapping[str, Sampler] = {
     "parentbased_always_off": DEFAULT_OFF,
 }
 
-_RATIO_SAMPLERS: Mapping[str, type[TraceIdRatioBased] | type[ParentBasedTraceIdRatio]] = {
+_RATIO_SAMPLERS: Mapping[str, type[TraceIdRatioBased | ParentBasedTraceIdRatio]] = {
     "traceidratio": TraceIdRatioBased,
     "parentbased_traceidratio": ParentBasedTraceIdRatio,
 }
