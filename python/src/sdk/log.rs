@@ -3,12 +3,28 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use std::cell::Cell;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+thread_local! {
+    /// This thread is in `warning`.
+    static IS_WARNING: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Logs a warning. It is about the caller's use of the API; nothing is raised.
+///
+/// A handler of `logging` may record what is said here, and that may be worth a warning again: that one is left out.
 #[cold]
 pub(crate) fn warning(py: Python<'_>, logger: &str, message: impl Display) {
+    if IS_WARNING.replace(true) {
+        return;
+    }
+    say(py, logger, message);
+    IS_WARNING.set(false);
+}
+
+fn say(py: Python<'_>, logger: &str, message: impl Display) {
     let said = logger_named(py, logger)
         .and_then(|logger| logger.call_method1(intern!(py, "warning"), ("%s", message.to_string())));
     if let Err(error) = said {

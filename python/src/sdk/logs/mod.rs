@@ -1,8 +1,20 @@
 //! The hot half of `otlp_mmap.sdk._logs`.
+//!
+//! Log records come from `Logger.emit` (`logger`) and from the standard library's `logging` (`handler`); they are
+//! cleaned into one form (`record`), which the writer takes. Processors, if a provider has any, are called by Python
+//! code before that.
+
+mod exception;
+mod handler;
+mod logger;
+mod record;
 
 use pyo3::prelude::*;
 
+const LOGGER: &str = "otlp_mmap.sdk._logs";
+
 /// Adds the classes to the extension module.
-pub(crate) fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<logger::Logger>()?;
+    module.add_class::<handler::LoggingHandler>()
 }

@@ -1,0 +1,347 @@
+//! `LoggingHandler`: records of the standard library's `logging` straight into the file.
+//!
+//! What a record becomes is what OpenTelemetry's handler for Python makes of it. A record goes through Python code
+//! only if there is a formatter, a processor, or a subclass that translates records itself.
+
+#![allow(clippy::doc_markdown)] // what stands before a Python item is its docstring
+
+use super::exception::Exception;
+use super::logger::Logger;
+use super::record::{self, Record};
+use crate::sdk::attributes::{Entry, clean, clean_key, clean_text};
+use pyo3::exceptions::{PyAttributeError, PyException};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{
+    PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyFrozenSetMethods, PyInt, PyMapping, PySequence,
+    PyString, PyTuple, PyType,
+};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Attributes of a `logging.LogRecord` that are no attributes of the log record.
+const OWN: [&str; 24] = [
+    "name",
+    "msg",
+    "args",
+    "levelname",
+    "levelno",
+    "pathname",
+    "filename",
+    "module",
+    "exc_info",
+    "exc_text",
+    "stack_info",
+    "lineno",
+    "funcName",
+    "created",
+    "msecs",
+    "relativeCreated",
+    "thread",
+    "threadName",
+    "processName",
+    "process",
+    "taskName",
+    "message",
+    "asctime",
+    "getMessage",
+];
+
+/// Records what the standard library's `logging` hands it. A subclass is also a `logging.Handler`.
+///
+/// The arguments are the subclass's.
+#[pyclass(frozen, subclass, module = "otlp_mmap._native")]
+pub(crate) struct LoggingHandler {
+    /// By the name of the logger of `logging`: the `Logger`.
+    loggers: Py<PyDict>,
+    options: AtomicU8,
+}
+
+/// Bits.
+#[derive(Clone, Copy)]
+struct Options(u8);
+
+impl Options {
+    const CODE_ATTRIBUTES: u8 = 1;
+    const EVENT_NAMES: u8 = 2;
+    const TEXT_BODIES: u8 = 4;
+    const IS_TRANSLATED: u8 = 8;
+
+    fn has(self, option: u8) -> bool {
+        self.0 & option != 0
+    }
+}
+
+#[pymethods]
+impl LoggingHandler {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(py: Python<'_>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { loggers: PyDict::new(py).unbind(), options: AtomicU8::new(0) }
+    }
+
+    /// Says what becomes of a record.
+    ///
+    /// Args:
+    ///     code_attributes: whether records say which line logged them.
+    ///     event_names: whether `otel.event.name` (and `event.name`) among a record's extra attributes is its name.
+    ///     text_bodies: whether a message that is no text is recorded as its text.
+    ///     is_translated: whether a subclass translates records itself.
+    #[pyo3(signature = (*, code_attributes=true, event_names=false, text_bodies=false, is_translated=false))]
+    fn _configure(&self, code_attributes: bool, event_names: bool, text_bodies: bool, is_translated: bool) {
+        let options = [
+            (code_attributes, Options::CODE_ATTRIBUTES),
+            (event_names, Options::EVENT_NAMES),
+            (text_bodies, Options::TEXT_BODIES),
+            (is_translated, Options::IS_TRANSLATED),
+        ];
+        let bits = options.into_iter().filter(|(is_set, _)| *is_set).fold(0, |bits, (_, bit)| bits | bit);
+        self.options.store(bits, Ordering::Relaxed);
+    }
+
+    /// Emits a record that the handler's filters let through, and returns whether they do.
+    ///
+    /// There is no lock around `emit`: the recorder needs none.
+    fn handle<'py>(slf: &Bound<'py, Self>, record: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        static HANDLER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        let py = slf.py();
+        if slf.getattr(intern!(py, "filters"))?.is_truthy()? {
+            let handler = HANDLER.import(py, "logging", "Handler")?;
+            return handler.call_method1(intern!(py, "handle"), (slf, record));
+        }
+        slf.call_method1(intern!(py, "emit"), (record,))?;
+        Ok(PyBool::new(py, true).to_owned().into_any())
+    }
+
+    /// Records a record. What goes wrong is handled as `logging` is configured to.
+    fn emit<'py>(slf: &Bound<'py, Self>, record: &Bound<'py, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        match slf.get().emit_record(slf, record) {
+            Err(error) if error.is_instance_of::<PyException>(py) => handle_error(py, slf, record, error),
+            done => done,
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.loggers)
+    }
+}
+
+/// `logging.Handler.handleError`, which looks at the exception being handled.
+#[cold]
+fn handle_error(
+    py: Python<'_>,
+    handler: &Bound<'_, LoggingHandler>,
+    record: &Bound<'_, PyAny>,
+    error: PyErr,
+) -> PyResult<()> {
+    handler.call_method1(intern!(py, "_failed"), (record, error.into_value(py))).map(drop)
+}
+
+impl LoggingHandler {
+    fn emit_record(&self, slf: &Bound<'_, Self>, record: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let name = record.getattr(intern!(py, "name"))?;
+        let found = match self.loggers.bind(py).get_item(&name)? {
+            Some(found) => found,
+            None => self.find(slf, &name)?,
+        };
+        let options = Options(self.options.load(Ordering::Relaxed));
+        let native = if options.has(Options::IS_TRANSLATED) { None } else { found.cast::<Logger>().ok() };
+        match native {
+            Some(logger) if !logger.get().is_enabled() => Ok(()),
+            Some(logger) if !logger.get().is_processed() => options.record(slf, logger, record),
+            _ => slf.call_method1(intern!(py, "_emit_translated"), (found, record)).map(drop),
+        }
+    }
+
+    /// The logger of a name; kept if it is one of ours, since others can become another one.
+    fn find<'py>(&self, slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let found = slf.call_method1(intern!(py, "_get_logger"), (name,))?;
+        if found.is_instance_of::<Logger>() {
+            self.loggers.bind(py).set_item(name, &found)?;
+        }
+        Ok(found)
+    }
+}
+
+impl Options {
+    fn record(
+        self,
+        slf: &Bound<'_, LoggingHandler>,
+        logger: &Bound<'_, Logger>,
+        record: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let Some((calls, scope)) = Logger::target(logger) else { return Ok(()) };
+        let logger = logger.get();
+        let fields = Fields { fields: record.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()? };
+        let mut made = Record { observed_time: record::now(), ..Record::default() };
+        made.time = nanoseconds(fields.get(intern!(py, "created"))?.extract()?);
+        made.context = record::span_context(py, None);
+        let level: i64 = fields.get(intern!(py, "levelno"))?.extract()?;
+        made.severity_number = severity_number(level);
+        made.severity_text = severity_text(&fields.get(intern!(py, "levelname"))?);
+        let body = self.body(slf, record, &fields)?;
+        made.body = record::body(&body);
+        self.attributes(&mut made, &fields, logger.limits().length)?;
+        logger.finish(py, Ok(made), calls, scope);
+        Ok(())
+    }
+
+    /// The message: formatted by the handler's formatter if there is one; otherwise an object that is no text is
+    /// kept as what it is, if a body can be that.
+    fn body<'py>(
+        self,
+        slf: &Bound<'py, LoggingHandler>,
+        record: &Bound<'py, PyAny>,
+        fields: &Fields<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        if slf.getattr(intern!(py, "formatter"))?.is_truthy()? {
+            return slf.call_method1(intern!(py, "format"), (record,));
+        }
+        let (message, arguments) = (fields.get(intern!(py, "msg"))?, fields.get(intern!(py, "args"))?);
+        let has_arguments = arguments.is_truthy()?;
+        if !has_arguments && !self.has(Self::TEXT_BODIES) && !message.is_instance_of::<PyString>() {
+            return if is_body(&message) { Ok(message) } else { Ok(message.str()?.into_any()) };
+        }
+        if !is_standard(record)? {
+            return record.call_method0(intern!(py, "getMessage"));
+        }
+        let message = message.str()?.into_any();
+        if has_arguments { message.rem(arguments) } else { Ok(message) }
+    }
+
+    /// The extra attributes, the line of code, and the exception, in this order.
+    fn attributes<'py>(
+        self,
+        made: &mut Record<'py>,
+        fields: &Fields<'py>,
+        max_length: Option<usize>,
+    ) -> PyResult<()> {
+        let py = fields.fields.py();
+        for (key, value) in fields.extra()? {
+            if !self.is_event_name(made, &key, &value) {
+                match clean_key(&key) {
+                    Some(key) => made.entries.push((key.unbind(), clean(&value, max_length).unbind())),
+                    None => made.dropped += 1,
+                }
+            }
+        }
+        if self.has(Self::CODE_ATTRIBUTES) {
+            for (key, field) in [
+                (intern!(py, "code.file.path"), intern!(py, "pathname")),
+                (intern!(py, "code.function.name"), intern!(py, "funcName")),
+                (intern!(py, "code.line.number"), intern!(py, "lineno")),
+            ] {
+                set(&mut made.entries, key, clean(&fields.get(field)?, max_length));
+            }
+        }
+        let info = fields.get(intern!(py, "exc_info"))?;
+        if let Ok(info) = info.cast::<PyTuple>() {
+            let mut exception = Vec::new();
+            Exception::of_info(info)?.add_to(&mut exception, py, max_length, |_| false);
+            exception
+                .into_iter()
+                .for_each(|(key, value)| set(&mut made.entries, key.bind(py), value.into_bound(py)));
+        }
+        Ok(())
+    }
+
+    /// Takes an extra attribute as the record's name. `otel.event.name` goes before the deprecated `event.name`.
+    fn is_event_name<'py>(
+        self,
+        made: &mut Record<'py>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> bool {
+        let Ok(key) = key.extract::<&str>() else { return false };
+        if !self.has(Self::EVENT_NAMES) || !["otel.event.name", "event.name"].contains(&key) {
+            return false;
+        }
+        if made.name.is_none() || key == "otel.event.name" {
+            made.name = record::optional_text(value);
+        }
+        true
+    }
+}
+
+/// The attributes of a `logging.LogRecord`.
+struct Fields<'py> {
+    fields: Bound<'py, PyDict>,
+}
+
+impl<'py> Fields<'py> {
+    fn get(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        self.fields.get_item(name)?.ok_or_else(|| PyAttributeError::new_err(name.clone().unbind()))
+    }
+
+    /// Those that `logging` itself does not set.
+    fn extra(&self) -> PyResult<Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
+        static NAMES: PyOnceLock<Py<PyFrozenSet>> = PyOnceLock::new();
+        let py = self.fields.py();
+        let own = NAMES.get_or_try_init(py, || PyFrozenSet::new(py, OWN).map(Bound::unbind))?.bind(py);
+        let mut extra = Vec::new();
+        for (key, value) in self.fields.iter() {
+            if !own.contains(&key)? {
+                extra.push((key, value));
+            }
+        }
+        Ok(extra)
+    }
+}
+
+/// Sets an attribute; one of the same key gives way.
+fn set(entries: &mut Vec<Entry>, key: &Bound<'_, PyString>, value: Bound<'_, PyAny>) {
+    let py = key.py();
+    entries.retain(|(found, _)| !record::is_same(found.bind(py), key));
+    entries.push((key.clone().unbind(), value.unbind()));
+}
+
+/// Seconds since 1970 as nanoseconds.
+// A cast of a double to an integer takes the nearest one; what is no time becomes 0.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn nanoseconds(seconds: f64) -> u64 {
+    (seconds * 1e9) as u64
+}
+
+/// OTLP's severity number of a level of `logging`. Each ten is a severity, and numbers above it are up to three
+/// steps within it.
+fn severity_number(level: i64) -> u32 {
+    match level {
+        ..10 => 0,
+        10..54 => u32::try_from(level / 10 * 4 + 1 + (level % 10).min(3)).unwrap_or(0),
+        54.. => 24,
+    }
+}
+
+/// The severity text of the name of a level of `logging`.
+fn severity_text<'py>(name: &Bound<'py, PyAny>) -> Option<Bound<'py, PyString>> {
+    let py = name.py();
+    match name.cast::<PyString>() {
+        Ok(text) if text == "WARNING" => Some(intern!(py, "WARN").clone()),
+        Ok(text) if text == "CRITICAL" => Some(intern!(py, "FATAL").clone()),
+        Ok(text) => Some(clean_text(text, None)),
+        Err(_) => record::optional_text(name),
+    }
+}
+
+/// Whether a body can be this object, which is no text.
+fn is_body(message: &Bound<'_, PyAny>) -> bool {
+    message.is_none()
+        || message.is_instance_of::<PyInt>()
+        || message.is_instance_of::<PyFloat>()
+        || message.is_instance_of::<PyBytes>()
+        || message.cast::<PySequence>().is_ok()
+        || message.cast::<PyMapping>().is_ok()
+}
+
+/// Whether a record is of the standard class, whose message is made here; others may make it in their own way.
+fn is_standard(record: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static STANDARD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let standard = STANDARD.import(record.py(), "logging", "LogRecord")?;
+    Ok(record.get_type().is(standard))
+}
