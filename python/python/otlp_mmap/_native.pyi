@@ -1,5 +1,6 @@
 """The extension module: a writer and a reader of recordings, and the command line. Use them from `otlp_mmap`."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, final, type_check_only
 
 from opentelemetry import trace
+from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AnyValue, Attributes
@@ -17,6 +19,8 @@ from .model import Event, Fault, FileInfo, Metric, Span, SpanContext
 
 __all__ = [
     "CurrentSpan",
+    "Logger",
+    "LoggingHandler",
     "NonRecordingSpan",
     "Reader",
     "SpanHooks",
@@ -657,3 +661,105 @@ class _Span:
         """What the span is now, as an object that does not change any more."""
     def to_json(self, indent: int | None = ...) -> str:
         """The span as a JSON text."""
+
+# Logs: `otlp_mmap.sdk._logs`.
+
+@disjoint_base
+class Logger:
+    """Records log records of one instrumentation scope.
+
+    Args:
+        writer: of the file; None: only processors get the records.
+        max_attributes: of a log record; None: any number.
+        max_attribute_length: most characters of a text; None: any number.
+    """
+
+    def __new__(
+        cls, writer: Writer | None, max_attributes: int | None = None, max_attribute_length: int | None = None
+    ) -> Self: ...
+    def emit(
+        self,
+        record: object = None,
+        *,
+        timestamp: int | None = None,
+        observed_timestamp: int | None = None,
+        context: Context | None = None,
+        severity_number: SeverityNumber | None = None,
+        severity_text: str | None = None,
+        body: AnyValue | None = None,
+        attributes: Attributes = None,
+        event_name: str | None = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        """Records a log record: one that was made before, or one of the arguments.
+
+        Args:
+            record: an API `LogRecord`, or a `ReadWriteLogRecord`.
+            timestamp: when it happened, unix nanoseconds.
+            observed_timestamp: when it was seen, unix nanoseconds; by default now.
+            context: whose span it belongs to; by default the current one.
+            severity_number: a `SeverityNumber`.
+            severity_text: the severity as the source names it.
+            body: any value that an attribute can have.
+            attributes: of the record.
+            event_name: what kind of event it is.
+            exception: adds the attributes `exception.*`; `attributes` may have others in their place.
+        """
+    def enabled(
+        self,
+        *,
+        context: Context | None = None,
+        severity_number: SeverityNumber | None = None,
+        event_name: str | None = None,
+    ) -> bool:
+        """Whether a log record with these properties would go anywhere.
+
+        The file takes every record, so this is False only if the logger is disabled, or if there is no file and no
+        processor wants the record.
+        """
+    def _set_enabled(self, is_enabled: bool) -> None:
+        """Switches the logger on or off."""
+    def _set_processed(self, is_processed: bool) -> None:
+        """Whether `_emit_processed` gets the records first."""
+    def _forget_scope(self) -> None:
+        """Has the logger ask `_find_scope` for its instrumentation scope again, with its next record."""
+    def _record(self, log_record: LogRecord, dropped_attributes: int = 0, scope: int | None = None) -> None:
+        """Records an API `LogRecord` whose limits and exception have been dealt with.
+
+        Args:
+            log_record: the record.
+            dropped_attributes: that it does not have any more.
+            scope: reference of another instrumentation scope than the logger's.
+        """
+
+@disjoint_base
+class LoggingHandler:
+    """Records what the standard library's `logging` hands it. A subclass is also a `logging.Handler`.
+
+    The arguments are the subclass's.
+    """
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def _configure(
+        self,
+        *,
+        code_attributes: bool = True,
+        event_names: bool = False,
+        text_bodies: bool = False,
+        is_translated: bool = False,
+    ) -> None:
+        """Says what becomes of a record.
+
+        Args:
+            code_attributes: whether records say which line logged them.
+            event_names: whether `otel.event.name` (and `event.name`) among a record's extra attributes is its name.
+            text_bodies: whether a message that is no text is recorded as its text.
+            is_translated: whether a subclass translates records itself.
+        """
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Emits a record that the handler's filters let through, and returns whether they do.
+
+        There is no lock around `emit`: the recorder needs none.
+        """
+    def emit(self, record: logging.LogRecord) -> None:
+        """Records a record. What goes wrong is handled as `logging` is configured to."""

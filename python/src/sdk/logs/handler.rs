@@ -9,6 +9,7 @@ use super::exception::Exception;
 use super::logger::Logger;
 use super::record::{self, Record};
 use crate::sdk::attributes::{Entry, clean, clean_key, clean_text};
+use crate::sdk::trace::recorded_in;
 use pyo3::exceptions::{PyAttributeError, PyException};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -180,7 +181,7 @@ impl Options {
         let fields = Fields { fields: record.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()? };
         let mut made = Record { observed_time: record::now(), ..Record::default() };
         made.time = nanoseconds(fields.get(intern!(py, "created"))?.extract()?);
-        made.context = record::span_context(py, None);
+        made.context = recorded_in(py, None);
         let level: i64 = fields.get(intern!(py, "levelno"))?.extract()?;
         made.severity_number = severity_number(level);
         made.severity_text = severity_text(&fields.get(intern!(py, "levelname"))?);

@@ -4,6 +4,7 @@
 
 use super::record::{self, Limits, Record};
 use crate::call::Calls;
+use crate::sdk::trace::recorded_in;
 use crate::writer::Writer;
 use otlp_mmap_writer::ScopeRef;
 use pyo3::intern;
@@ -108,16 +109,17 @@ impl Logger {
             this.emit_given(slf, given, calls, scope);
             return;
         }
-        let made = record::attributes(py, attributes, exception, this.limits.length).map(|cleaned| Record {
+        let cleaned = record::attributes(py, attributes, exception, this.limits.length);
+        let made = cleaned.map(|(entries, dropped)| Record {
             time: timestamp.map_or(0, |value| record::time("timestamp", value)),
             observed_time: observed_timestamp
                 .map_or_else(record::now, |value| record::time("observed_timestamp", value)),
-            context: record::span_context(py, context.filter(|context| context.is_truthy().unwrap_or(false))),
+            context: recorded_in(py, context.filter(|context| context.is_truthy().unwrap_or(false))),
             severity_number: severity_number.map_or(0, record::severity),
             severity_text: severity_text.and_then(record::optional_text),
             body: body.and_then(record::body),
-            entries: cleaned.entries,
-            dropped: cleaned.dropped,
+            entries,
+            dropped,
             name: event_name.and_then(record::optional_text),
         });
         this.finish(py, made, calls, scope);
@@ -274,7 +276,7 @@ fn given<'py>(record: &Bound<'py, PyAny>, limits: Limits, with_exception: bool) 
     };
     let attributes = field(intern!(py, "attributes"))?.map(plain_attributes);
     let exception = if with_exception { field(intern!(py, "exception"))? } else { None };
-    let cleaned = record::attributes(py, attributes.as_ref(), exception.as_ref(), limits.length)?;
+    let (entries, dropped) = record::attributes(py, attributes.as_ref(), exception.as_ref(), limits.length)?;
     Ok(Record {
         time: field(intern!(py, "timestamp"))?.map_or(0, |value| record::time("timestamp", &value)),
         observed_time: field(intern!(py, "observed_timestamp"))?
@@ -287,8 +289,8 @@ fn given<'py>(record: &Bound<'py, PyAny>, limits: Limits, with_exception: bool) 
         severity_number: field(intern!(py, "severity_number"))?.map_or(0, |value| record::severity(&value)),
         severity_text: field(intern!(py, "severity_text"))?.and_then(|value| record::optional_text(&value)),
         body: field(intern!(py, "body"))?.and_then(|value| record::body(&value)),
-        entries: cleaned.entries,
-        dropped: cleaned.dropped,
+        entries,
+        dropped,
         name: field(intern!(py, "event_name"))?.and_then(|value| record::optional_text(&value)),
     })
 }

@@ -5,7 +5,6 @@ use super::exception::Exception;
 use crate::call::Calls;
 use crate::error::{from_writer, is_loss};
 use crate::sdk::attributes::{Clean, CleanValue, Cleaned, Entry, clean, clean_text};
-use crate::sdk::context::{self, SpanContext};
 use crate::sdk::log::{self, Once};
 use otlp_mmap_writer as recorder;
 use otlp_mmap_writer::{Error, ScopeRef, Signal, Text};
@@ -119,25 +118,6 @@ pub(super) fn time(argument: &str, value: &Bound<'_, PyAny>) -> u64 {
     })
 }
 
-/// The span of a context, by default the current one.
-pub(super) fn span_context(
-    py: Python<'_>,
-    context: Option<&Bound<'_, PyAny>>,
-) -> Option<recorder::SpanContext> {
-    static SAID: Once = Once::new();
-    let found = context::span_in(py, context).and_then(|span| match span {
-        Some(span) => SpanContext::of(&span.call_method0(intern!(py, "get_span_context"))?),
-        None => Ok(None),
-    });
-    match found {
-        Ok(found) => found.as_ref().map(SpanContext::recorded),
-        Err(error) => {
-            SAID.not_recorded(py, LOGGER, "the span of a log record", &error);
-            None
-        }
-    }
-}
-
 /// The span that a record names by its ids; `None` if one of them is zero or no id.
 pub(super) fn ids(
     trace_id: Option<Bound<'_, PyAny>>,
@@ -187,13 +167,33 @@ pub(super) fn attributes(
     attributes: Option<&Bound<'_, PyAny>>,
     exception: Option<&Bound<'_, PyAny>>,
     max_length: Option<usize>,
-) -> PyResult<Cleaned> {
+) -> PyResult<(Vec<Entry>, u32)> {
     let cleaned = Cleaned::new(attributes, max_length);
-    let Some(exception) = exception.filter(|exception| !exception.is_none()) else { return Ok(cleaned) };
-    let mut entries = Vec::with_capacity(cleaned.entries.len() + 3);
-    Exception::of(exception)?.add_to(&mut entries, py, max_length, |key| has(&cleaned.entries, key));
-    entries.extend(cleaned.entries);
-    Ok(Cleaned { entries, dropped: cleaned.dropped })
+    let mut given = cleaned.entries;
+    if !cleaned.are_distinct {
+        given = distinct(py, given);
+    }
+    let Some(exception) = exception.filter(|exception| !exception.is_none()) else {
+        return Ok((given, cleaned.dropped));
+    };
+    let mut entries = Vec::with_capacity(given.len() + 3);
+    Exception::of(exception)?.add_to(&mut entries, py, max_length, |key| has(&given, key));
+    entries.extend(given);
+    Ok((entries, cleaned.dropped))
+}
+
+/// The last value of each key.
+#[cold]
+fn distinct(py: Python<'_>, entries: Vec<Entry>) -> Vec<Entry> {
+    let mut distinct: Vec<Entry> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let known = distinct.iter_mut().find(|(found, _)| is_same(found.bind(py), entry.0.bind(py)));
+        match known {
+            Some(known) => *known = entry,
+            None => distinct.push(entry),
+        }
+    }
+    distinct
 }
 
 fn has(entries: &[Entry], key: &Bound<'_, PyString>) -> bool {

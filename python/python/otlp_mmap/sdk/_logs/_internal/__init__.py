@@ -22,6 +22,7 @@ from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber, get_logge
 from opentelemetry.context import Context, get_current
 from opentelemetry.metrics import MeterProvider, get_meter_provider
 from opentelemetry.util.types import AnyValue, Attributes
+from typing_extensions import Self
 
 from ...._native import Logger as _NativeLogger
 from ...._native import LoggingHandler as _NativeLoggingHandler
@@ -114,7 +115,7 @@ class Logger(_NativeLogger, APILogger):
         log_record_limits: LogRecordLimits | None = None,
         _logger_config: _LoggerConfig,
         recording: Recording | None = None,
-    ) -> Logger:
+    ) -> Self:
         """Makes the native half."""
         limits = log_record_limits or LogRecordLimits()
         recording = recording or default_recording(resource)
@@ -411,10 +412,7 @@ def _watch(multi: _MultiProcessor, provider: LoggerProvider) -> None:
 
 
 # What a record of `logging` has of its own, which is no attribute.
-_OWN = frozenset(
-    """name msg args levelname levelno pathname filename module exc_info exc_text stack_info lineno funcName created
-    msecs relativeCreated thread threadName processName process taskName message asctime getMessage""".split()
-)
+_OWN = vars(logging.makeLogRecord({})).keys() | {"asctime", "getMessage", "message", "taskName"}
 _SEVERITY_TEXTS = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 _BODIES = (type(None), bool, bytes, int, float, str, Sequence, Mapping)
 # How deep log records may lie within the handling of others, where processors, exporters and warnings log again.
