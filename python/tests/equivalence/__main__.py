@@ -22,7 +22,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from ..otlp import parse
 from . import normal, programs
-from .decided import DECIDED, Difference
+from .decided import DECIDED, Decided, Difference
 from .record import OFFICIAL, OURS
 
 PYTHON = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("programs", nargs="*", choices=[[], *NAMES], metavar="PROGRAM", help=", ".join(NAMES))
     parser.add_argument("--official-twice", action="store_true", help="compare the official SDK with itself")
     arguments = parser.parse_args()
-    used = set()
+    used: set[Decided] = set()
     failed = 0
     for name in arguments.programs or NAMES:
         official = record(OFFICIAL, name)
@@ -49,8 +49,8 @@ def main() -> int:
         for each in open_ones:
             print(f"  {each}")
     stale = [] if arguments.programs or arguments.official_twice else [each for each in DECIDED if each not in used]
-    for each in stale:
-        print(f"decided, but nothing differs: {each}")
+    for entry in stale:
+        print(f"decided, but nothing differs: {entry}")
     print(f"{len(arguments.programs or NAMES) - failed} passed, {failed + len(stale)} failed")
     return 1 if failed or stale else 0
 

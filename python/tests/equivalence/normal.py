@@ -234,12 +234,12 @@ def metric_items(document: Any, spans: Spans) -> Items:
 def number(point: Any, of_time: bool, spans: Spans) -> dict[str, Any]:
     """A point of a sum or gauge."""
     kind = point.WhichOneof("value")
-    return common(point, of_time, spans) | {"value": kind if of_time else f"{kind} {getattr(point, kind)!r}"}
+    return common(point, spans) | {"value": kind if of_time else f"{kind} {getattr(point, kind)!r}"}
 
 
 def histogram(point: Any, of_time: bool, spans: Spans) -> dict[str, Any]:
     """A point of a histogram. What was measured of time is left out."""
-    found = common(point, of_time, spans) | {"count": point.count, "bounds": list(point.explicit_bounds)}
+    found = common(point, spans) | {"count": point.count, "bounds": list(point.explicit_bounds)}
     if of_time:
         assert sum(point.bucket_counts) == point.count
         return found
@@ -248,9 +248,10 @@ def histogram(point: Any, of_time: bool, spans: Spans) -> dict[str, Any]:
 
 def exponential(point: Any, of_time: bool, spans: Spans) -> dict[str, Any]:
     """A point of an exponential histogram. Empty buckets at the ends do not matter."""
+    assert not of_time, "nobody measures time so by default"
     sides = {"positive": buckets(point.positive), "negative": buckets(point.negative)}
     counts = {"count": point.count, "zero": [point.zero_count, point.zero_threshold], "scale": point.scale}
-    return common(point, of_time, spans) | extremes(point) | counts | sides
+    return common(point, spans) | extremes(point) | counts | sides
 
 
 def buckets(side: Any) -> dict[int, int]:
@@ -264,7 +265,7 @@ def extremes(point: Any) -> dict[str, Any]:
     return {name: getattr(point, name) if point.HasField(name) else None for name in names}
 
 
-def common(point: Any, of_time: bool, spans: Spans) -> dict[str, Any]:
+def common(point: Any, spans: Spans) -> dict[str, Any]:
     """What every point has."""
     assert point.start_time_unix_nano <= point.time_unix_nano
     return {

@@ -1,7 +1,7 @@
 """Runs a program under an SDK and writes what it recorded: `python -m tests.equivalence.record SDK PROGRAM FOLDER`.
 
-The official SDK keeps it in memory, and the official encoder makes OTLP messages of it: `FOLDER/SIGNAL.pb`. Ours records
-into a file in `OTLP_MMAP_DIRECTORY`; the command line makes the messages.
+The official SDK keeps it in memory, and the official encoder makes OTLP messages of it: `FOLDER/SIGNAL.pb`. Ours
+records into a file in `OTLP_MMAP_DIRECTORY`; the command line makes the messages.
 """
 
 from __future__ import annotations

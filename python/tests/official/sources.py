@@ -54,7 +54,7 @@ SUITES = {
 
 
 def fetch(suite: Suite) -> Path:
-    """Downloads a source distribution with pip, from the index that pip is set up for, unless it is there; its folder."""
+    """Downloads a source distribution by pip, from the index that pip is set up for, unless it is there; its folder."""
     if not suite.folder.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         # pip asks the build backend for the metadata: without isolation it takes the one of requirements/official.txt.

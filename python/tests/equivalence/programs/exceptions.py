@@ -28,12 +28,15 @@ def escapes(record: bool, status: bool) -> None:
 
 def chained() -> None:
     """An exception with a cause, in two spans."""
-    with contextlib.suppress(ValueError), tracer.start_as_current_span("outer"):  # noqa: SIM117: one span in the other
-        with tracer.start_as_current_span("inner"):
-            try:
-                int("x")
-            except ValueError as error:
-                raise ValueError("not a number") from error
+    with (
+        contextlib.suppress(ValueError),
+        tracer.start_as_current_span("outer"),
+        tracer.start_as_current_span("inner"),
+    ):
+        try:
+            int("x")
+        except ValueError as error:
+            raise ValueError("not a number") from error
 
 
 def recorded() -> None:

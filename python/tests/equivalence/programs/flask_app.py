@@ -38,7 +38,7 @@ def application() -> Flask:
 def run() -> None:
     """Sends requests."""
     app = application()
-    FlaskInstrumentor().instrument_app(app)
+    FlaskInstrumentor().instrument_app(app)  # type: ignore[no-untyped-call]
     client = app.test_client()
     client.get("/orders/7?color=red", headers={"User-Agent": "tests"})
     client.post("/orders", data=b"12345")

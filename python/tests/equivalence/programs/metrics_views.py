@@ -73,7 +73,7 @@ def advised() -> None:
         histogram.record(value)
 
 
-def observed(options: CallbackOptions) -> Iterable[Observation]:
+def observed(_options: CallbackOptions) -> Iterable[Observation]:
     """What the asynchronous instruments observe; the same at each call."""
     return [Observation(7, {"cpu": "0"}), Observation(2.5, {"cpu": "1"}), Observation(3)]
 
@@ -81,7 +81,7 @@ def observed(options: CallbackOptions) -> Iterable[Observation]:
 def asynchronous() -> None:
     """Observable instruments, one with a callback that fails."""
 
-    def fails(options: CallbackOptions) -> Iterable[Observation]:
+    def fails(_options: CallbackOptions) -> Iterable[Observation]:
         yield Observation(1, {"before": True})
         raise RuntimeError("no value today")
 

@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
         parent = bool(self.headers["traceparent"])
         trace.get_current_span().set_attribute("never", parent)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Prints nothing."""

@@ -125,7 +125,7 @@ class Shim(MetaPathFinder):
     """Finds the modules of the official SDK."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The module of ours, or one of placeholders."""
         if fullname != OFFICIAL and not fullname.startswith(OFFICIAL + "."):
@@ -145,7 +145,7 @@ def install() -> None:
     def get_logger(manager: logging.Manager, name: str) -> logging.Logger:
         return named(manager, ours(name) if name == OFFICIAL or name.startswith(OFFICIAL + ".") else name)
 
-    logging.Manager.getLogger = get_logger  # type: ignore[method-assign]
+    logging.Manager.getLogger = get_logger  # type: ignore[method-assign, assignment]
 
 
 if "OTLP_MMAP_OFFICIAL_TESTS" in os.environ:
