@@ -29,7 +29,7 @@ class Outcomes:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Notes a module that cannot be imported."""
         if report.failed:
-            self.found[report.nodeid] = {"outcome": "unreadable", "why": str(report.longrepr)[-500:]}
+            self.found[report.nodeid] = {"outcome": "unreadable", "why": str(report.longrepr)[-200:]}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notes a phase of a test."""

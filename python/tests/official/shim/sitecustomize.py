@@ -47,8 +47,8 @@ class Placeholder(type):
         refuse(cls.__name__)
 
     def __getattr__(cls, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
+        if not sys._getframe(1).f_code.co_filename.startswith(TESTS):
+            raise AttributeError(name)  # pytest, looking for tests
         if imports_for_tests(sys._getframe(1)):
             return placeholder(f"{cls.__name__}.{name}")
         refuse(cls.__name__)
