@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.trace import Link, SpanKind, TraceState, get_current_span
 from opentelemetry.util.types import Attributes
 
 from ..sampling import Decision, Sampler, SamplingResult
@@ -70,6 +70,9 @@ class _CompositeSampler(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
+        if trace_state is None:
+            # A tracer does not hand it over.
+            trace_state = get_current_span(parent_context).get_span_context().trace_state
         state = OtelTraceState.parse(trace_state)
         intent = self._delegate.sampling_intent(parent_context, name, kind, attributes, links, trace_state)
         # A trace without a random value of its own has that of its id: 56 random bits by the W3C's level 2.
