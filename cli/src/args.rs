@@ -67,8 +67,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Dump {
-    /// Recordings, or directories of *.otlpmm files
-    #[arg(required = true, value_name = "PATH")]
+    /// Recordings, or directories of *.otlpmm files [default: $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]
+    #[arg(value_name = "PATH", default_values_os_t = [default_directory()], hide_default_value = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// How to print [default: text; with --output-dir: otlp-jsonl]
     #[arg(long, value_enum)]
@@ -98,8 +98,9 @@ pub(crate) enum Format {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tail {
-    /// Recordings, or directories of *.otlpmm files; new files in a directory are followed too
-    #[arg(required = true, value_name = "PATH")]
+    /// Recordings, or directories of *.otlpmm files; new files in a directory are followed too [default:
+    /// $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]
+    #[arg(value_name = "PATH", default_values_os_t = [default_directory()], hide_default_value = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// How many records to begin with; `all` for every one
     #[arg(short = 'n', long, default_value = "10", value_name = "N", value_parser = parse_lines)]
@@ -160,8 +161,8 @@ pub(crate) struct Select {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Stat {
-    /// Recordings, or directories of *.otlpmm files
-    #[arg(required = true, value_name = "PATH")]
+    /// Recordings, or directories of *.otlpmm files [default: $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]
+    #[arg(value_name = "PATH", default_values_os_t = [default_directory()], hide_default_value = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
@@ -170,8 +171,8 @@ pub(crate) struct Stat {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Verify {
-    /// Recordings, or directories of *.otlpmm files
-    #[arg(required = true, value_name = "PATH")]
+    /// Recordings, or directories of *.otlpmm files [default: $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]
+    #[arg(value_name = "PATH", default_values_os_t = [default_directory()], hide_default_value = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
@@ -185,6 +186,12 @@ pub(crate) enum ReportFormat {
     /// For scripts: one JSON object a line for each recording
     #[value(alias = "json")]
     Jsonl,
+}
+
+/// Where the Python SDK records unless it is told otherwise.
+fn default_directory() -> PathBuf {
+    let configured = std::env::var_os("OTLP_MMAP_DIRECTORY").filter(|directory| !directory.is_empty());
+    configured.map_or_else(|| format!("/var/tmp/otlp-mmap-{}", nix::unistd::geteuid()).into(), PathBuf::from)
 }
 
 fn parse_lines(text: &str) -> Result<usize, String> {

@@ -216,6 +216,22 @@ fn a_directory_may_hold_more_recordings_than_can_be_open() {
 }
 
 #[test]
+fn without_a_path_it_is_the_directory_of_the_sdk() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_path, recorded) = recorded(directory.path());
+    recorded.writer.close();
+    for command in ["dump", "tail", "stat", "verify"] {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_otlp-mmap"));
+        let output = program.arg(command).env("OTLP_MMAP_DIRECTORY", directory.path()).output().unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty(), "{command}: {output:?}");
+        let missing = directory.path().join("missing");
+        let output = program.env("OTLP_MMAP_DIRECTORY", &missing).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && told.contains(text(&missing)), "{command}: {told}");
+    }
+}
+
+#[test]
 fn completions_and_manual_pages() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = run(&["completions", shell]);

@@ -6,11 +6,12 @@ import bisect
 import struct
 from collections.abc import Callable
 from typing import NamedTuple
+from uuid import UUID
 
 from . import words
 from .crc32c import crc32c
 from .faults import Fault, Faults
-from .header import Section
+from .header import DICTIONARY, Header
 from .items import BOUNDARIES, DESCRIPTION, NAME, SCHEMA_URL, UNIT, VERSION, ItemParser, align8, region_at
 from .model import Attributes, Contents, Resource, Scope, Stream
 from .source import Source, next_nonzero
@@ -49,10 +50,11 @@ class Loaded(NamedTuple):
 class Dictionary:
     """Resolves references; each entry is read once. `salvage`: `committed` is no limit (13.6)."""
 
-    def __init__(self, source: Source, section: Section, salvage: bool, faults: Faults) -> None:
+    def __init__(self, source: Source, header: Header, salvage: bool, faults: Faults) -> None:
         self.source = source
-        self.section = section
-        self.used = section.length
+        self.section = header.sections[DICTIONARY, 0]
+        self.instance_id = str(UUID(bytes=header.file_id))
+        self.used = self.section.length
         self.published = 0
         self.limited = False
         self._read_committed(salvage, faults)
@@ -197,7 +199,9 @@ class Dictionary:
 
     def _resource(self, entry: Entry, faults: Faults) -> Resource:
         found = self._contents(entry, 0, frozenset((SCHEMA_URL,)), faults)
-        return Resource(found.attributes, found.texts.get(SCHEMA_URL, ""))
+        attributes = {**found.attributes}
+        attributes.setdefault("service.instance.id", self.instance_id)
+        return Resource(attributes, found.texts.get(SCHEMA_URL, ""))
 
     def _scope(self, entry: Entry, faults: Faults) -> Scope | None:
         if len(entry.payload) < 8:

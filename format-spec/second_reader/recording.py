@@ -12,7 +12,6 @@ from .faults import Fault, Faults
 from .header import (
     ACTIVE_SPANS,
     COUNTERS,
-    DICTIONARY,
     METRIC_CELLS,
     SIGNALS,
     SPANS,
@@ -61,7 +60,7 @@ def read(source: Source, boot_id: bytes, kept_faults: int = 1000) -> Recording:
     mode = "published" if same_boot else "closed" if header.closed else "salvage"
     recording = Recording(header)
     recording.counters = read_counters(source, header.sections[COUNTERS, 0], faults)
-    dictionary = Dictionary(source, header.sections[DICTIONARY, 0], salvage, faults)
+    dictionary = Dictionary(source, header, salvage, faults)
     recording.dictionary_entries = dictionary.verify(faults)
     active = ActiveReader(source, header.sections[ACTIVE_SPANS, 0], salvage, faults)
     in_flight = active.read(dictionary)

@@ -38,7 +38,10 @@ VALUES: tuple[Any, ...] = (
     {"a": {"b": {"c": [{"d": None}]}}, "list": ["x", 1]},
 )
 
-RESOURCE = Resource({"service.name": "tests", "all": list(VALUES)}, "https://example.org/resource")
+# With an instance id: a reader adds one to a resource that has none.
+RESOURCE = Resource(
+    {"service.name": "tests", "service.instance.id": "1", "all": list(VALUES)}, "https://example.org/resource"
+)
 SCOPE = Scope(RESOURCE, "tests.scope", "1.2.3", "https://example.org/scope", {"scope.kind": "test", "n": 7})
 
 

@@ -22,7 +22,7 @@ from otlp_mmap.model import HistogramPoint, NumberPoint
 def scopes(path: Path) -> Iterator[Scopes]:
     """The scopes of a writer that closes at the end."""
     with Writer(path) as writer:
-        yield Scopes(writer, {"service.name": "adapter"})
+        yield Scopes(writer, {"service.name": "adapter", "service.instance.id": "1"})
 
 
 def test_spans(scopes: Scopes, path: Path) -> None:
@@ -45,7 +45,7 @@ def test_spans(scopes: Scopes, path: Path) -> None:
     assert (second.status_code, second.status_message) == (1, "")
     assert [(link.span_id, link.attributes) for link in second.links] == [(first.span_id, {"d": 4})]
     assert first.scope is second.scope
-    assert first.scope.resource.attributes == {"service.name": "adapter"}
+    assert first.scope.resource.attributes == {"service.name": "adapter", "service.instance.id": "1"}
 
 
 def test_exceptions(scopes: Scopes, path: Path) -> None:

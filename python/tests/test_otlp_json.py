@@ -32,7 +32,11 @@ from .telemetry import (
     start_span,
 )
 
-SCOPES = (SCOPE, Scope(RESOURCE, "other", None, None, {}), Scope(Resource({}, None), "bare", None, None, {}))
+SCOPES = (
+    SCOPE,
+    Scope(RESOURCE, "other", None, None, {}),
+    Scope(Resource({"service.instance.id": "2"}, None), "bare", None, None, {}),
+)
 SAMPLED: SpanContext = {"trace_id": b"t" * 16, "span_id": b"s" * 8, "flags": 1}
 CUMULATIVE = metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
 

@@ -11,6 +11,7 @@ from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -152,7 +153,13 @@ def test_scopes_and_resources(recording: Recording) -> None:
     scope = define_scope(recording.writer, bare.resource, bare)
     recording.writer.record_event(scope, None, 0, EPOCH, {})
     recording.writer.record_event(recording.scope, None, 0, EPOCH + 1, {})
-    assert [event.scope for event in recording.reader.events()] == [bare, SCOPE]
+    (file,) = recording.reader.files()
+    completed = Resource({"service.instance.id": str(UUID(bytes=file.file_id))}, None)
+    assert [event.scope for event in recording.reader.events()] == [
+        dataclasses.replace(bare, resource=completed),
+        SCOPE,
+    ]
+    assert UUID(bytes=file.file_id).version == 4
 
 
 def test_strings_are_kept_once(recording: Recording) -> None:

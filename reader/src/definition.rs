@@ -9,12 +9,16 @@ use crate::attributes::AttributeList;
 use crate::bytes::{size, view};
 use crate::dictionary::{Entry, Resolver};
 use crate::items::{Item, Items};
-use crate::model::{Aggregation, KeyValue, MetricStream, Resource, Scope, Text};
+use crate::model::{Aggregation, KeyValue, MetricStream, Resource, Scope, Text, Value};
 
 /// Items of a scope that are no attributes.
 const SCOPE_ITEMS: &[ItemTag] = &[ItemTag::Name, ItemTag::Version, ItemTag::SchemaUrl];
 /// Items of a metric stream; it has no attributes.
 const STREAM_ITEMS: &[ItemTag] = &[ItemTag::Name, ItemTag::Description, ItemTag::Unit, ItemTag::Boundaries];
+
+/// The key that a resource always has: telemetry of two processes, such as a parent and its forked child, is never
+/// taken for that of one.
+const INSTANCE_ID: &str = "service.instance.id";
 
 /// The items of a definition that are not attributes.
 #[derive(Default)]
@@ -33,7 +37,11 @@ impl Resolver<'_> {
     }
 
     pub(crate) fn decode_resource(&mut self, payload: &[u8], origin: u64) -> Resource {
-        let (attributes, texts) = self.definition(payload, origin, &[ItemTag::SchemaUrl]);
+        let (mut attributes, texts) = self.definition(payload, origin, &[ItemTag::SchemaUrl]);
+        if !attributes.iter().any(|attribute| &*attribute.key == INSTANCE_ID) {
+            let value = Value::String(uuid(self.dictionary.file_id()));
+            attributes.push(KeyValue { key: INSTANCE_ID.into(), value, truncated: false });
+        }
         Resource { attributes, schema_url: texts.schema_url }
     }
 
@@ -107,6 +115,16 @@ impl Resolver<'_> {
         }
         boundaries
     }
+}
+
+/// An id as the text of a UUID.
+fn uuid(id: [u8; 16]) -> String {
+    let digits = format!("{:032x}", u128::from_be_bytes(id));
+    let (a, rest) = digits.split_at(8);
+    let (b, rest) = rest.split_at(4);
+    let (c, rest) = rest.split_at(4);
+    let (d, e) = rest.split_at(4);
+    format!("{a}-{b}-{c}-{d}-{e}")
 }
 
 fn no_body(kind: &str) -> Entry {

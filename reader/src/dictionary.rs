@@ -15,7 +15,7 @@ use crate::bytes::{len, size, view};
 use crate::model::{KeyValue, MetricStream, Resource, Scope, Text};
 use crate::pool::damaged_word;
 use crate::source::Source;
-use crate::{Error, Fault, Report, Rule, Section};
+use crate::{Error, Fault, Header, Report, Rule, Section};
 
 /// Largest entry that is read, in bytes: what the largest item could hold.
 const MAX_ENTRY_SIZE: u64 = 1 << 24;
@@ -32,6 +32,7 @@ pub(crate) const MAX_EXPANSION: u64 = 1 << 24;
 #[derive(Debug)]
 pub(crate) struct Dictionary {
     section: Section,
+    file_id: [u8; 16],
     cache: HashMap<u32, Cached>,
     /// Start and end of accepted entries, from the start of the section.
     accepted: BTreeMap<u64, u64>,
@@ -98,9 +99,15 @@ pub(crate) struct RawEntry {
 }
 
 impl Dictionary {
-    pub(crate) fn new(section: Section, trusted: bool) -> Self {
+    pub(crate) fn new(header: &Header, trusted: bool) -> Self {
         let (cache, accepted) = (HashMap::new(), BTreeMap::new());
-        Self { section, cache, accepted, damaged_bytes: 0, published: 0, trusted }
+        let (section, file_id) = (header.dictionary, header.file_id);
+        Self { section, file_id, cache, accepted, damaged_bytes: 0, published: 0, trusted }
+    }
+
+    /// The identity of the file.
+    pub(crate) fn file_id(&self) -> [u8; 16] {
+        self.file_id
     }
 
     /// Reads and checks the entry at `at` bytes from the start of the section.

@@ -44,7 +44,8 @@ pub struct KeyValue {
 /// An OTLP `Resource`.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Resource {
-    /// Attributes in the order they were given.
+    /// Attributes in the order they were given, and `service.instance.id` behind them if it is none of them: the id
+    /// of the file as a UUID (SPEC "Resource and scope").
     pub attributes: Vec<KeyValue>,
     /// Schema URL; empty: none.
     pub schema_url: Text,

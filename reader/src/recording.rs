@@ -94,10 +94,10 @@ impl Recording {
         source.length()?;
         let page = source.up_to(0, HEADER_SIZE)?;
         let header = RawHeader::new(&page)?.check()?;
-        let dictionary = Mutex::new(Dictionary::new(header.dictionary, true));
+        let dictionary = Mutex::new(Dictionary::new(&header, true));
         let inner = Inner { source, header, dictionary };
         let trusted = inner.mode().is_trusted();
-        *inner.dictionary() = Dictionary::new(inner.header.dictionary, trusted);
+        *inner.dictionary() = Dictionary::new(&inner.header, trusted);
         Ok(Self { inner: Arc::new(inner) })
     }
 

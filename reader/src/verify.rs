@@ -24,7 +24,7 @@ pub(crate) fn verify(inner: &Inner) -> Report {
     let mut report = Report::default();
     let mode = inner.mode();
     let trusted = mode.is_trusted();
-    let mut dictionary = Dictionary::new(inner.header.dictionary, trusted);
+    let mut dictionary = Dictionary::new(&inner.header, trusted);
     state(inner, &mut report);
     losses::counters(inner, &mut report);
     let mut resolver = Resolver::new(&inner.source, &mut dictionary, &mut report);

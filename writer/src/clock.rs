@@ -30,6 +30,14 @@ pub(crate) fn random_bytes() -> [u8; 16] {
     bytes
 }
 
+/// A random UUID: version 4, RFC 9562.
+pub(crate) fn random_uuid() -> [u8; 16] {
+    let mut id = random_bytes();
+    id[6] = id[6] & 0x0f | 0x40;
+    id[8] = id[8] & 0x3f | 0x80;
+    id
+}
+
 /// A random number.
 pub(crate) fn random_u64() -> u64 {
     let bytes = random_bytes();

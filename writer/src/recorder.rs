@@ -53,7 +53,7 @@ impl Recorder {
         config.check()?;
         let token = fork::token();
         let layout = Layout::new(&config);
-        let file_id = clock::random_bytes();
+        let file_id = clock::random_uuid();
         // Before any descriptor is taken: it may be the last one.
         let origin = clock::Origin::read();
         let path = recording_path(&config, parent.is_some(), file_id);

@@ -177,7 +177,10 @@ fn an_event_with_everything_and_one_with_nothing() {
 fn resources_and_scopes() {
     let program = Program::new(|_| {});
     let attributes = every_type();
-    let resource = program.writer.create_resource(&Given(&attributes), Some("https://resource")).unwrap();
+    // With an instance id: a reader adds one to a resource that has none.
+    let mut of_resource = every_type();
+    of_resource.push(attribute("service.instance.id", text("1")));
+    let resource = program.writer.create_resource(&Given(&of_resource), Some("https://resource")).unwrap();
     let scope = program
         .writer
         .create_instrumentation_scope(
@@ -191,8 +194,7 @@ fn resources_and_scopes() {
     program.writer.record_event(&Event { scope, ..program.event(1, &()) }).unwrap();
     let events = program.snapshot().events;
     let expected = model::Scope {
-        resource: model::Resource { attributes: attributes.clone(), schema_url: "https://resource".into() }
-            .into(),
+        resource: model::Resource { attributes: of_resource, schema_url: "https://resource".into() }.into(),
         name: "name".into(),
         version: "1.2.3".into(),
         schema_url: "https://scope".into(),

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -109,6 +110,31 @@ def test_a_forked_child_records_with_the_same_references_into_a_file_of_its_own(
     record_event(recording, resource, scope)
     assert len(list(directory.iterdir())) == 2
     assert sorted(event.scope.name for event in Reader(directory).events()) == ["child's own", "name"]
+
+
+def test_a_forked_child_has_an_instance_id_of_its_own_and_a_given_one_stays(directory: Path) -> None:
+    recording = default_recording()
+    scope = InstrumentationScope("name")
+    generated, given = Resource.create(), Resource.create({"service.instance.id": "given"})
+    record_event(recording, generated, scope)
+    record_event(recording, given, scope)
+
+    def child() -> None:
+        record_event(recording, generated, scope)
+        record_event(recording, given, scope)
+        record_event(recording, Resource.create(), scope)
+
+    assert join([fork(child)]) == [0]
+    files = Reader(directory).files()
+    (parent,) = [file for file in files if file.pid == os.getpid()]
+    (forked,) = [file for file in files if file.pid != os.getpid()]
+    mine, child_id = (str(UUID(bytes=file.file_id)) for file in (parent, forked))
+    found = [
+        sorted(event.scope.resource.attributes["service.instance.id"] for event in Reader(file.path).events())
+        for file in (parent, forked)
+    ]
+    assert found == [sorted([mine, "given"]), sorted([child_id, child_id, "given"])]
+    assert mine != child_id
 
 
 def test_a_child_forked_while_the_recording_begins_is_not_blocked() -> None:

@@ -4,7 +4,7 @@ use otlp_mmap_format::{
     EntryHeader, EntryKind, Header, ItemTag, SECTIONS_OFFSET, ScopeBody, SectionEntry, U32, U64, ValueType,
     seal,
 };
-use otlp_mmap_reader::model::{Record, Span};
+use otlp_mmap_reader::model::{Record, Span, Value};
 use otlp_mmap_reader::{Report, Rule};
 use zerocopy::IntoBytes;
 
@@ -39,6 +39,25 @@ fn scope_and_resource_are_resolved_and_shared() {
     assert_eq!((&*first.scope.name, &*first.scope.version), ("scope", "1.2"));
     assert_eq!(&*first.scope.resource.attributes[0].key, "service.name");
     assert_eq!(&*first.attributes[0].key, "key");
+}
+
+#[test]
+fn a_resource_without_an_instance_id_gets_the_id_of_the_file() {
+    let mut image = Image::new();
+    image.span(0, 1, &[]);
+    let given = text_item(ValueType::String.code(), image.string("service.instance.id"), "mine");
+    let resource = image.entry(EntryKind::Resource, &given);
+    image.scope = image.new_scope(resource, "other");
+    image.span(0, 2, &[]);
+    let snapshot = image.open().snapshot().unwrap();
+    let attributes = |index: usize| {
+        let attributes = &snapshot.spans[index].scope.resource.attributes;
+        attributes.iter().map(|kv| (&*kv.key, kv.value.clone())).collect::<Vec<_>>()
+    };
+    let text = |text: &str| Value::String(text.to_owned());
+    let uuid = "30313233-3435-3637-3839-616263646566";
+    assert_eq!(attributes(0), [("service.name", text("shop")), ("service.instance.id", text(uuid))]);
+    assert_eq!(attributes(1), [("service.instance.id", text("mine"))]);
 }
 
 #[test]

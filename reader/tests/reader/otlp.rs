@@ -60,7 +60,8 @@ fn a_span_as_json() {
     image.span(0, 1, &items.concat());
     let snapshot = image.open().snapshot().unwrap();
     let expected = concat!(
-        r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},"#,
+        r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}},"#,
+        r#"{"key":"service.instance.id","value":{"stringValue":"30313233-3435-3637-3839-616263646566"}}]},"#,
         r#""scopeSpans":[{"scope":{"name":"scope","version":"1.2"},"spans":[{"attributes":["#,
         r#"{"key":"n","value":{"intValue":"-9223372036854775808"}},{"key":"d","value":{"doubleValue":"NaN"}},"#,
         r#"{"key":"b","value":{"bytesValue":"//4="}},{"key":"e","value":{}}],"#,

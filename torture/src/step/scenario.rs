@@ -96,7 +96,9 @@ const SUM: Aggregation = Aggregation::Sum { temporality: 2, is_monotonic: true }
 
 /// A recording with a resource and a scope, and then more.
 fn ready(more: Vec<Step>) -> Vec<Step> {
-    let service = vec![attribute("service.name", text("stepped"))];
+    // A reader adds the instance id to a resource without.
+    let service =
+        vec![attribute("service.name", text("stepped")), attribute("service.instance.id", text("1"))];
     let mut steps: Vec<Step> = vec![
         Call::Create.into(),
         Call::Resource(service).into(),

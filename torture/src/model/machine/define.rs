@@ -87,7 +87,19 @@ impl Machine {
         let refusal = self.define(format!("resource {attributes:?}"), payload);
         let result = self.writer.create_resource(&Given(&attributes), some(url));
         let resource = self.settle(Signal::Events, result, refusal, None)?;
-        Some((resource, model::Resource { attributes: fold(&attributes), schema_url: url.into() }))
+        let mut attributes = fold(&attributes);
+        attributes.push(self.instance_id());
+        Some((resource, model::Resource { attributes, schema_url: url.into() }))
+    }
+
+    /// What a reader adds to a resource.
+    fn instance_id(&self) -> model::KeyValue {
+        let recording = Recording::open(path_of(&self.file)).expect("a whole header");
+        let mut text = format!("{:032x}", u128::from_be_bytes(recording.header().file_id));
+        for at in [20, 16, 12, 8] {
+            text.insert(at, '-');
+        }
+        attribute("service.instance.id", model::Value::String(text))
     }
 
     pub(super) fn define_stream(&mut self, scope: u8, kind: usize) {
