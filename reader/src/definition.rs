@@ -119,12 +119,11 @@ impl Resolver<'_> {
 
 /// An id as the text of a UUID.
 fn uuid(id: [u8; 16]) -> String {
-    let digits = format!("{:032x}", u128::from_be_bytes(id));
-    let (a, rest) = digits.split_at(8);
-    let (b, rest) = rest.split_at(4);
-    let (c, rest) = rest.split_at(4);
-    let (d, e) = rest.split_at(4);
-    format!("{a}-{b}-{c}-{d}-{e}")
+    let mut text = format!("{:032x}", u128::from_be_bytes(id));
+    for at in [20, 16, 12, 8] {
+        text.insert(at, '-');
+    }
+    text
 }
 
 fn no_body(kind: &str) -> Entry {

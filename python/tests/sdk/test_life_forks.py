@@ -1,0 +1,159 @@
+"""Children: each records into a file of its own, under an instance id of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from otlp_mmap import Reader
+
+from .programs import Programs
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Programs:
+    """Programs of the test."""
+    return Programs(tmp_path)
+
+
+def by_instance(programs: Programs) -> list[list[str]]:
+    """The spans of each instance id, sorted."""
+    found: dict[object, list[str]] = {}
+    for span in Reader(programs.recordings).spans():
+        found.setdefault(span.scope.resource.attributes["service.instance.id"], []).append(span.name)
+    return sorted(sorted(names) for names in found.values())
+
+
+def test_a_forked_child_has_a_file_and_an_instance_id_of_its_own(programs: Programs) -> None:
+    programs.python(
+        """
+        span("before")
+        if os.fork() == 0:
+            span("child")
+            if os.fork() == 0:
+                span("grandchild")
+                os._exit(0)
+            os.wait()
+            os._exit(0)
+        os.wait()
+        span("after")
+        """
+    )
+    assert by_instance(programs) == [["after", "before"], ["child"], ["grandchild"]]
+    assert len(Reader(programs.recordings).files()) == 3
+
+
+def test_a_span_open_at_the_fork_is_the_parents_alone(programs: Programs) -> None:
+    printed = programs.python(
+        """
+        with tracer.start_as_current_span("open"):
+            pid = os.fork()
+            span("child" if pid == 0 else "parent")
+            if pid == 0:
+                trace.get_current_span().set_attribute("of", "the child")
+                trace.get_current_span().end()
+                os._exit(0)
+            os.wait()
+        """
+    )
+    assert printed == ""
+    spans = Reader(programs.recordings).spans()
+    assert sorted(span.name for span in spans) == ["child", "open", "parent"]
+    (opened,) = [span for span in spans if span.name == "open"]
+    assert opened.attributes == {}
+    assert programs.in_flight() == []
+    # What the child does is a part of the parent's work, and tells so.
+    assert {span.parent_span_id for span in spans if span.name != "open"} == {opened.span_id}
+
+
+def test_a_child_that_leaves_the_block_of_a_span_open_at_the_fork_does_not_end_it(programs: Programs) -> None:
+    programs.python(
+        """
+        with tracer.start_as_current_span("open"):
+            pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        """
+    )
+    assert programs.spans() == ["open"]
+
+
+def test_a_child_that_is_killed_leaves_its_spans(programs: Programs) -> None:
+    programs.python(
+        """
+        pid = os.fork()
+        if pid == 0:
+            span("finished")
+            keep = tracer.start_span("unfinished")
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(pid, 0)
+        """
+    )
+    assert programs.spans() == ["finished"]
+    assert programs.in_flight() == ["unfinished"]
+
+
+def test_a_child_forked_by_a_busy_process_records(programs: Programs) -> None:
+    programs.python(
+        """
+        stop = threading.Event()
+        def work():
+            while not stop.is_set():
+                span("busy")
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in range(20):
+            pid = os.fork()
+            if pid == 0:
+                span(f"child {number:02}")
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        stop.set()
+        for thread in threads:
+            thread.join()
+        """
+    )
+    assert [name for name in programs.spans() if name != "busy"] == [f"child {number:02}" for number in range(20)]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_multiprocessing_record(programs: Programs, method: str) -> None:
+    programs.python(
+        f"""
+        import multiprocessing
+
+        def work(number):
+            span(f"work {{number}}")
+            return number
+
+        if __name__ == "__main__":
+            span("main")
+            context = multiprocessing.get_context("{method}")
+            with context.Pool(2, maxtasksperchild=1) as pool:
+                assert pool.map(work, range(6), chunksize=1) == list(range(6))
+                pool.close()
+                pool.join()
+        """
+    )
+    assert programs.spans() == ["main", *(f"work {number}" for number in range(6))]
+    # One task for each child, so each has an instance id of its own.
+    assert by_instance(programs) == [["main"], *([f"work {number}"] for number in range(6))]
+
+
+def test_the_executor_of_the_standard_library_records(programs: Programs) -> None:
+    programs.python(
+        """
+        from concurrent.futures import ProcessPoolExecutor
+
+        def work(number):
+            span(f"work {number}")
+
+        if __name__ == "__main__":
+            with ProcessPoolExecutor(2) as executor:
+                list(executor.map(work, range(4)))
+        """
+    )
+    assert programs.spans() == [f"work {number}" for number in range(4)]
