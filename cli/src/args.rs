@@ -65,10 +65,15 @@ pub(crate) enum Command {
     },
 }
 
+const PATHS: &str = "Recordings, or directories of *.otlpmm files [default: $OTLP_MMAP_DIRECTORY, or \
+    /var/tmp/otlp-mmap-UID]";
+const PATHS_TO_FOLLOW: &str = "Recordings, or directories of *.otlpmm files; new files in a directory are followed too \
+    [default: $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Dump {
-    /// Recordings, or directories of *.otlpmm files [default: $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]
-    #[arg(value_name = "PATH", default_values_os_t = [default_directory()], hide_default_value = true)]
+    /// Recordings, or directories of them
+    #[arg(value_name = "PATH", help = PATHS, default_values_os_t = [default_directory()], hide_default_value = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// How to print [default: text; with --output-dir: otlp-jsonl]
     #[arg(long, value_enum)]
@@ -98,9 +103,8 @@ pub(crate) enum Format {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Tail {
-    /// Recordings, or directories of *.otlpmm files; new files in a directory are followed too [default:
-    /// $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]
-    #[arg(value_name = "PATH", default_values_os_t = [default_directory()], hide_default_value = true)]
+    /// Recordings, or directories of them
+    #[arg(value_name = "PATH", help = PATHS_TO_FOLLOW, default_values_os_t = [default_directory()], hide_default_value = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// How many records to begin with; `all` for every one
     #[arg(short = 'n', long, default_value = "10", value_name = "N", value_parser = parse_lines)]
@@ -161,8 +165,8 @@ pub(crate) struct Select {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Stat {
-    /// Recordings, or directories of *.otlpmm files [default: $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]
-    #[arg(value_name = "PATH", default_values_os_t = [default_directory()], hide_default_value = true)]
+    /// Recordings, or directories of them
+    #[arg(value_name = "PATH", help = PATHS, default_values_os_t = [default_directory()], hide_default_value = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
@@ -171,8 +175,8 @@ pub(crate) struct Stat {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Verify {
-    /// Recordings, or directories of *.otlpmm files [default: $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]
-    #[arg(value_name = "PATH", default_values_os_t = [default_directory()], hide_default_value = true)]
+    /// Recordings, or directories of them
+    #[arg(value_name = "PATH", help = PATHS, default_values_os_t = [default_directory()], hide_default_value = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
