@@ -424,6 +424,7 @@ class Tracer:
         resource: object,
         instrumentation_scope: object,
         instrumentation_info: object,
+        metrics: object = None,
     ) -> None:
         """Sets what spans are started with from now on.
 
@@ -438,6 +439,7 @@ class Tracer:
             resource: shown by the spans.
             instrumentation_scope: shown by the spans.
             instrumentation_info: shown by the spans.
+            metrics: counts the spans; None: they are not counted.
         """
     def start_span(
         self,

@@ -1,14 +1,16 @@
 //! The hot half of `otlp_mmap.sdk.trace`: tracers and spans.
 //!
 //! The way of a span: `tracer` finds the parent (`identity`), asks the sampler (`sampler`), takes ids (`ids`) and
-//! has the writer start it (`setup`); `span` records what is set and its end, and keeps it (`state`) for those who
-//! look at it in the process (`readable`) and for processors (`hooks`). `current` is `start_as_current_span`.
+//! has the writer start it (`setup`); `span` (for Python: `methods`) records what is set and its end, and keeps it
+//! (`state`) for those who look at it in the process (`readable`) and for processors (`hooks`). `current` is
+//! `start_as_current_span`.
 
 mod api;
 mod current;
 mod hooks;
 mod identity;
 mod ids;
+mod methods;
 mod nonrecording;
 mod readable;
 mod sampler;

@@ -17,6 +17,13 @@ pub(crate) struct Decision {
     pub(crate) is_sampled: bool,
 }
 
+impl Decision {
+    /// The value of Python's `Decision`.
+    pub(crate) fn value(self) -> u8 {
+        u8::from(self.is_recording) + u8::from(self.is_sampled)
+    }
+}
+
 const DROP: Decision = Decision { is_recording: false, is_sampled: false };
 const RECORD_ONLY: Decision = Decision { is_recording: true, is_sampled: false };
 const RECORD_AND_SAMPLE: Decision = Decision { is_recording: true, is_sampled: true };

@@ -3,9 +3,9 @@
 //! Spans share it with their tracer. A change makes a new one, so that the spans in flight keep theirs.
 
 use super::hooks::SpanHooks;
-use super::identity::RANDOM_TRACE_ID;
+use super::identity::{Identity, RANDOM_TRACE_ID};
 use super::ids;
-use super::sampler::Sampler;
+use super::sampler::{Decision, Sampler};
 use crate::error::{from_writer, is_loss};
 use crate::sdk::log::Once;
 use crate::writer::Writer;
@@ -128,6 +128,8 @@ pub(crate) struct Setup {
     pub(crate) resource: Py<PyAny>,
     pub(crate) scope: Py<PyAny>,
     pub(crate) info: Py<PyAny>,
+    /// Counts the spans, if somebody asked for that.
+    pub(crate) metrics: Option<Py<PyAny>>,
 }
 
 impl Setup {
@@ -160,6 +162,7 @@ impl Setup {
             resource,
             scope: scope.unwrap_or_else(|| py.None()),
             info: info.unwrap_or_else(|| py.None()),
+            metrics: None,
         })
     }
 
@@ -167,6 +170,22 @@ impl Setup {
     #[inline]
     pub(crate) fn active_hooks(&self) -> Option<&SpanHooks> {
         self.hooks.as_ref().map(Py::get).filter(|hooks| hooks.are_active())
+    }
+
+    /// Counts a span that starts.
+    #[inline]
+    pub(crate) fn count_start(&self, py: Python<'_>, parent: Option<&Identity>, decision: Decision) {
+        let Some(metrics) = &self.metrics else { return };
+        let origin = parent.map_or("none", |parent| if parent.is_remote { "remote" } else { "local" });
+        let counted = metrics.call_method1(py, intern!(py, "started"), (origin, decision.value()));
+        not_counted(py, counted);
+    }
+
+    /// Counts a span that ends.
+    #[inline]
+    pub(crate) fn count_end(&self, py: Python<'_>, decision: Decision) {
+        let Some(metrics) = &self.metrics else { return };
+        not_counted(py, metrics.call_method1(py, intern!(py, "ended"), (decision.value(),)));
     }
 
     /// Calls the writer, without the interpreter if the call may wait. What it refuses is said once and counted.
@@ -183,6 +202,13 @@ impl Setup {
                 None
             }
         }
+    }
+}
+
+fn not_counted(py: Python<'_>, counted: PyResult<Py<PyAny>>) {
+    if let Err(error) = counted {
+        static SAID: Once = Once::new();
+        SAID.not_recorded(py, super::LOGGER, "a metric of a tracer", &error);
     }
 }
 

@@ -71,6 +71,7 @@ impl Tracer {
         });
         let flags = random | if answer.decision.is_sampled { SAMPLED } else { 0 };
         let identity = Arc::new(Identity::new(trace_id, setup.ids.span_id(py), flags, answer.trace_state));
+        setup.count_start(py, parent.as_deref(), answer.decision);
         if !answer.decision.is_recording {
             return Bound::new(py, NonRecordingSpan { identity }).map(Bound::into_any);
         }
@@ -187,9 +188,10 @@ impl Tracer {
     ///     resource: shown by the spans.
     ///     instrumentation_scope: shown by the spans.
     ///     instrumentation_info: shown by the spans.
+    ///     metrics: counts the spans; None: they are not counted.
     #[pyo3(signature = (
         *, writer, scope_ref, is_enabled, sampler, id_generator, limits, hooks, resource, instrumentation_scope,
-        instrumentation_info,
+        instrumentation_info, metrics=None,
     ))]
     fn _set_up(
         &self,
@@ -204,6 +206,7 @@ impl Tracer {
         resource: Py<PyAny>,
         instrumentation_scope: Py<PyAny>,
         instrumentation_info: Py<PyAny>,
+        metrics: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let scope = ScopeRef::from_raw(scope_ref);
         let setup = Setup {
@@ -216,6 +219,7 @@ impl Tracer {
             resource,
             scope: instrumentation_scope,
             info: instrumentation_info,
+            metrics,
         };
         let replaced = {
             let mut current = self.setup.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);

@@ -17,6 +17,7 @@ from ..util._configurator import RuleBasedConfigurator
 from ..util.instrumentation import InstrumentationInfo, InstrumentationScope
 from ._limits import SpanLimits
 from ._processors import SpanProcessor, hooks_of
+from ._tracer_metrics import make_metrics
 from .id_generator import IdGenerator
 from .sampling import Sampler
 
@@ -102,7 +103,7 @@ class Tracer(_native.Tracer, trace_api.Tracer):  # type: ignore[misc] # another 
         self.instrumentation_info = instrumentation_info
         self._instrumentation_scope = instrumentation_scope
         self._recording = recording
-        self._meter_provider = meter_provider
+        self._metrics = make_metrics(meter_provider)
         self.sampler = sampler
         self.resource = resource
         self.span_processor = span_processor
@@ -127,6 +128,7 @@ class Tracer(_native.Tracer, trace_api.Tracer):  # type: ignore[misc] # another 
             resource=self.resource,
             instrumentation_scope=self._instrumentation_scope,
             instrumentation_info=self.instrumentation_info,
+            metrics=self._metrics,
         )
 
     def _destination(self) -> tuple[_native.Writer | None, int]:
