@@ -41,7 +41,9 @@ impl Cleaned {
             cleaned.are_distinct = true;
             // A copy of the references: cleaning can run code that changes the dictionary.
             let entries: Vec<_> = entries.iter().collect();
-            entries.iter().for_each(|(key, value)| cleaned.add(key, value, max_length));
+            for (key, value) in &entries {
+                cleaned.add(key, value, max_length);
+            }
             return cleaned;
         }
         if let Err(error) = cleaned.add_mapping(mapping, max_length) {

@@ -1,5 +1,7 @@
 //! The span processors of a provider, beside the file: paid for only when there is one.
 
+#![allow(clippy::doc_markdown)] // what stands before a Python item is its docstring
+
 use super::span::Span;
 use crate::sdk::log::Once;
 use pyo3::gc::{PyTraverseError, PyVisit};

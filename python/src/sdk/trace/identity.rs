@@ -131,13 +131,15 @@ pub(crate) fn parent_in(
     py: Python<'_>,
     context: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Option<Arc<Identity>>> {
-    let identity = match context::span_in(py, context) {
-        Ok(Some(span)) => identity_of(&span),
+    let found = match context::span_in(py, context) {
+        Ok(Some(span)) => found_in(&span),
         Ok(None) => return Ok(None),
         Err(error) => Err(error),
     };
-    match identity {
-        Err(error) if error.is_instance_of::<NotASpanContext>(py) => {
+    match found {
+        Ok(Found::Identity(identity)) => Ok(Some(identity).filter(|identity| identity.is_valid())),
+        Ok(Found::Nothing) => Ok(None),
+        Ok(Found::NoSpanContext) => {
             Err(PyTypeError::new_err("parent_span_context must be a SpanContext or None."))
         }
         Err(error) => {
@@ -145,7 +147,6 @@ pub(crate) fn parent_in(
             SAID.not_recorded(py, super::LOGGER, "the parent of a span", &error);
             Ok(None)
         }
-        Ok(identity) => Ok(identity.filter(|identity| identity.is_valid())),
     }
 }
 
@@ -159,32 +160,39 @@ pub(crate) fn recorded_in(
     parent_in(py, context).ok().flatten().map(|identity| identity.recorded())
 }
 
-pyo3::create_exception!(otlp_mmap, NotASpanContext, PyTypeError);
+/// What an object that a context has as its span says.
+enum Found {
+    Identity(Arc<Identity>),
+    /// It is no span, or has no context.
+    Nothing,
+    /// Its context is something else.
+    NoSpanContext,
+}
 
-fn identity_of(span: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Identity>>> {
+fn found_in(span: &Bound<'_, PyAny>) -> PyResult<Found> {
     if let Ok(span) = span.cast::<Span>() {
-        return Ok(Some(Arc::clone(span.get().identity())));
+        return Ok(Found::Identity(Arc::clone(span.get().identity())));
     }
     if let Ok(span) = span.cast::<NonRecordingSpan>() {
-        return Ok(Some(Arc::clone(&span.get().identity)));
+        return Ok(Found::Identity(Arc::clone(&span.get().identity)));
     }
     foreign(span)
 }
 
 /// A span of another implementation of the API.
-fn foreign(span: &Bound<'_, PyAny>) -> PyResult<Option<Arc<Identity>>> {
+fn foreign(span: &Bound<'_, PyAny>) -> PyResult<Found> {
     static SPAN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     static SPAN_CONTEXT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = span.py();
     if !span.is_instance(SPAN.import(py, "opentelemetry.trace", "Span")?)? {
-        return Ok(None);
+        return Ok(Found::Nothing);
     }
-    let found = span.call_method0(intern!(py, "get_span_context"))?;
-    if found.is_none() {
-        return Ok(None);
+    let context = span.call_method0(intern!(py, "get_span_context"))?;
+    if context.is_none() {
+        return Ok(Found::Nothing);
     }
-    if !found.is_instance(SPAN_CONTEXT.import(py, "opentelemetry.trace", "SpanContext")?)? {
-        return Err(NotASpanContext::new_err(()));
+    if !context.is_instance(SPAN_CONTEXT.import(py, "opentelemetry.trace", "SpanContext")?)? {
+        return Ok(Found::NoSpanContext);
     }
-    Identity::of(&found).map(|identity| Some(Arc::new(identity)))
+    Identity::of(&context).map(|identity| Found::Identity(Arc::new(identity)))
 }

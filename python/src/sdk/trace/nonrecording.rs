@@ -84,8 +84,10 @@ impl NonRecordingSpan {
         slf
     }
 
-    #[pyo3(signature = (*_args, **_kwargs))]
-    fn __exit__(&self, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) {}
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __exit__(&self, args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) {
+        let _ = (self, args, kwargs);
+    }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("NonRecordingSpan({})", self.identity.to_api(py)?.repr()?))

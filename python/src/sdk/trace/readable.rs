@@ -39,12 +39,12 @@ pub(super) fn events<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, P
         };
         state.events.iter().map(copy).collect()
     };
-    let make = python!(py, "make_event")?;
-    let made = copies.into_iter().map(|event| {
+    let to_event = python!(py, "make_event")?;
+    let objects = copies.into_iter().map(|event| {
         let attributes = Cleaned::to_dict(&event.attributes, py)?;
-        make.call1((event.name, attributes, event.timestamp, event.dropped))
+        to_event.call1((event.name, attributes, event.timestamp, event.dropped))
     });
-    PyTuple::new(py, made.collect::<PyResult<Vec<_>>>()?)
+    PyTuple::new(py, objects.collect::<PyResult<Vec<_>>>()?)
 }
 
 /// The links, as objects of the API's class `Link`.
@@ -58,12 +58,12 @@ pub(super) fn links<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, Py
         };
         state.links.iter().map(copy).collect()
     };
-    let make = python!(py, "make_link")?;
-    let made = copies.into_iter().map(|link| {
+    let to_link = python!(py, "make_link")?;
+    let objects = copies.into_iter().map(|link| {
         let attributes = Cleaned::to_dict(&link.attributes, py)?;
-        make.call1((link.context, attributes, link.dropped))
+        to_link.call1((link.context, attributes, link.dropped))
     });
-    PyTuple::new(py, made.collect::<PyResult<Vec<_>>>()?)
+    PyTuple::new(py, objects.collect::<PyResult<Vec<_>>>()?)
 }
 
 /// The span as it is now, as a `ReadableSpan`.

@@ -13,7 +13,7 @@ use otlp_mmap_writer as recorder;
 use otlp_mmap_writer::{Error, ScopeRef};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 
 /// The most of each that a span takes; `None`: any number.
 #[derive(Clone, Copy, Default)]
@@ -102,7 +102,7 @@ pub(crate) struct Links<'a, 'py>(pub(crate) Option<&'a Bound<'py, PyAny>>);
 
 impl<'py> Links<'_, 'py> {
     /// The links, or an empty tuple for none.
-    pub(crate) fn or_empty(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+    pub(crate) fn or_empty(self, py: Python<'py>) -> Bound<'py, PyAny> {
         match self.0 {
             Some(links) if links.is_truthy().unwrap_or(false) => links.clone(),
             _ => PyTuple::empty(py).into_any(),
@@ -145,12 +145,11 @@ impl Setup {
             module.getattr("hooks_of")?.call1((processor,))?.extract::<Py<SpanHooks>>().map_err(PyErr::from)
         });
         let [resource, scope, info] = origin;
-        let resource = match resource {
-            Some(resource) => resource,
-            None => {
-                let class = py.import("otlp_mmap.sdk.resources")?.getattr("Resource")?;
-                class.call_method1("create", (pyo3::types::PyDict::new(py),))?.unbind()
-            }
+        let resource = if let Some(resource) = resource {
+            resource
+        } else {
+            let class = py.import("otlp_mmap.sdk.resources")?.getattr("Resource")?;
+            class.call_method1("create", (PyDict::new(py),))?.unbind()
         };
         Ok(Self {
             destination: None,
