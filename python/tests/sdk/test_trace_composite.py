@@ -21,7 +21,6 @@ from otlp_mmap.sdk.trace._sampling_experimental import (
 )
 from otlp_mmap.sdk.trace._sampling_experimental._rule_based import (
     AllPredicate,
-    AlwaysMatchPredicate,
     AttributePatternsPredicate,
     AttributeValuesPredicate,
     ParentPredicate,
@@ -99,7 +98,7 @@ def test_a_sampler_adds_attributes_and_changes_the_trace_state(tmp_path: Path) -
     assert traces.span().trace_state == "more=1,vendor=1"
 
 
-RULES = [
+RULES: list[Any] = [
     (AttributeValuesPredicate("http.route", ["/health"]), composable_always_off()),
     (AttributePatternsPredicate("user", ["a*"], ["admin"]), composable_always_on()),
     (AllPredicate([SpanKindPredicate([SpanKind.SERVER]), ParentPredicate(["remote"])]), composable_always_on()),
@@ -124,23 +123,13 @@ def test_rules(tmp_path: Path, span: dict[str, Any], expected: bool) -> None:
     assert traces.tracer.start_span("s", **span).is_recording() is expected
 
 
-def test_descriptions() -> None:
-    rules = composable_rule_based([(AlwaysMatchPredicate(), composable_parent_threshold(HALF))])
-    assert composite_sampler(rules).get_description() == (
-        "ComposableRuleBased{[(AlwaysMatch:"
-        "ComposableParentThreshold{root=ComposableTraceIDRatioBased{threshold=8, ratio=0.5}})]}"
-    )
-    with pytest.raises(ValueError, match="between"):
-        composable_traceid_ratio_based(1.5)
-
-
 def test_what_is_written_is_read() -> None:
     rng = random.Random(7)
     for _ in range(200):
-        state = OtelTraceState(rng.getrandbits(56), rng.getrandbits(56) & -(1 << rng.randrange(56)), ("x:1",))
+        state = OtelTraceState(rng.getrandbits(56), rng.getrandbits(56) & -(1 << rng.randrange(56)), ["x:1"])
         assert OtelTraceState.parse(TraceState([("ot", state.serialize())])) == state
 
 
 @pytest.mark.parametrize("text", ["th:", "th:+1", "th:0x1", "th:1_0", "th:123456789012345", "rv:1", "rv:" + "g" * 14])
 def test_what_is_no_number_is_not_there(text: str) -> None:
-    assert OtelTraceState.parse(TraceState([("ot", text)])) == OtelTraceState.invalid()
+    assert OtelTraceState.parse(TraceState([("ot", text)])).serialize() == ""

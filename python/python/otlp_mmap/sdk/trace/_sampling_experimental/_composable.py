@@ -81,7 +81,9 @@ class _CompositeSampler(Sampler):
         sampled = is_valid_threshold(intent.threshold) and random_value >= intent.threshold
         state.threshold = intent.threshold if sampled and intent.threshold_reliable else INVALID_THRESHOLD
         decision = Decision.RECORD_AND_SAMPLE if sampled else Decision.DROP
-        return SamplingResult(decision, intent.attributes, _updated(trace_state, state.serialize(), intent))
+        # The span's attributes are those of the result: its own ones, and what the sampler adds.
+        attributes = {**(attributes or {}), **(intent.attributes or {})}
+        return SamplingResult(decision, attributes, _updated(trace_state, state.serialize(), intent))
 
     def get_description(self) -> str:
         return self._delegate.get_description()
