@@ -3,7 +3,6 @@
 //! `opentelemetry.context` keeps the current context (a dictionary) in a context variable. The variable is read and
 //! set by its C interface; with another runtime (`OTEL_PYTHON_CONTEXT`) its methods are called.
 
-use otlp_mmap_writer as recorder;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::intern;
@@ -184,10 +183,5 @@ impl SpanContext {
         let flags = api.trace_flags.bind(py).call1((self.flags,))?;
         let (trace_id, span_id) = (u128::from_be_bytes(self.trace_id), u64::from_be_bytes(self.span_id));
         api.span_context.bind(py).call1((trace_id, span_id, self.is_remote, flags, &self.trace_state))
-    }
-
-    /// As the writer takes it.
-    pub(crate) fn recorded(&self) -> recorder::SpanContext {
-        recorder::SpanContext { trace_id: self.trace_id, span_id: self.span_id, flags: u32::from(self.flags) }
     }
 }

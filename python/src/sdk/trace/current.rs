@@ -74,7 +74,7 @@ impl CurrentSpan {
             kind: kind.as_ref(),
             attributes: attributes.as_ref(),
             links: links.as_ref(),
-            start_time: start_time.as_ref(),
+            time: start_time.as_ref(),
             records_exception: arguments.records_exception,
             sets_status: arguments.sets_status,
         };

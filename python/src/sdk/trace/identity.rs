@@ -152,7 +152,6 @@ pub(crate) fn parent_in(
 
 /// The current span's context, as the writer takes it; `None` if there is no valid one. `context`: by default the
 /// current one.
-#[allow(dead_code)] // of metrics and logs
 pub(crate) fn recorded_in(
     py: Python<'_>,
     context: Option<&Bound<'_, PyAny>>,

@@ -24,7 +24,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-#[allow(unused_imports)] // of metrics and logs
 pub(crate) use identity::recorded_in;
 
 /// Where warnings about spans go.

@@ -18,7 +18,7 @@ use otlp_mmap_writer as recorder;
 use otlp_mmap_writer::{ScopeRef, Text};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple, PyTupleMethods};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// OTLP's span flags: the parent is known to be remote, or known not to be.
@@ -38,7 +38,7 @@ pub(crate) struct Start<'a, 'py> {
     pub(crate) kind: Option<&'a Bound<'py, PyAny>>,
     pub(crate) attributes: Option<&'a Bound<'py, PyAny>>,
     pub(crate) links: Option<&'a Bound<'py, PyAny>>,
-    pub(crate) start_time: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) time: Option<&'a Bound<'py, PyAny>>,
     pub(crate) records_exception: bool,
     pub(crate) sets_status: bool,
 }
@@ -92,7 +92,7 @@ fn begin<'py>(
     attributes: Cleaned,
 ) -> PyResult<Bound<'py, Span>> {
     let mut state = State::new(start.name.clone().unbind());
-    let start_time = start.start_time.map_or_else(now, time);
+    let start_time = start.time.map_or_else(now, time);
     state.start_time = Some(start_time);
     (state.attributes, state.dropped.attributes) = limited(py, attributes, setup.limits.attributes);
     let kind = Kind::of(py, start.kind)?;
@@ -154,7 +154,7 @@ fn record_start(
 
 fn add_links(span: &Bound<'_, Span>, links: &Bound<'_, PyAny>) {
     let py = span.py();
-    if links.is_none() || links.cast::<PyTuple>().is_ok_and(|links| links.is_empty()) {
+    if links.is_none() || links.cast::<PyTuple>().is_ok_and(PyTupleMethods::is_empty) {
         return;
     }
     let add = |link: PyResult<Bound<'_, PyAny>>| link.and_then(|link| span.get().put_link_object(&link));
@@ -262,7 +262,7 @@ impl Tracer {
             kind,
             attributes,
             links,
-            start_time,
+            time: start_time,
             records_exception: record_exception,
             sets_status: set_status_on_exception,
         };
