@@ -29,6 +29,8 @@ NAMED = {"telemetry.sdk.name", "telemetry.sdk.version", "service.instance.id", "
 PORTS = {"server.port", "net.peer.port", "net.host.port", "network.peer.port", "client.port"}
 TIME_UNITS = {"s", "ms", "seconds"}
 
+W3C_FLAGS = "flags of the W3C"
+
 
 def value(message: AnyValue) -> Any:
     """A value, with its type."""
@@ -116,7 +118,8 @@ class Spans:
         """A digest of all of a span and of those under it, but what refers to others."""
         place, span = self.found[identifier]
         under = sorted(self.content(child) for child in self.children.get(identifier, []))
-        whole = json.dumps([place, fields(span), under], sort_keys=True)
+        own = {field: found for field, found in fields(span).items() if field != W3C_FLAGS}
+        whole = json.dumps([place, own, under], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def context(self, trace_id: bytes, span_id: bytes) -> str:
@@ -140,7 +143,7 @@ class Spans:
             {
                 "context": self.context(link.trace_id, link.span_id),
                 "attributes": attributes(link.attributes),
-                "flags": link.flags,
+                **flags(link.flags),
                 "state": link.trace_state,
                 "dropped": link.dropped_attributes_count,
             }
@@ -148,6 +151,11 @@ class Spans:
         ]
         remote = self.context(span.trace_id, span.parent_span_id) if span.parent_span_id and not parent else ""
         return place | fields(span) | {"links": links, "remote parent": remote}
+
+
+def flags(found: int) -> dict[str, int]:
+    """Flags of a span or link: those of OTLP, which say whether the parent is remote, and the W3C's."""
+    return {"flags": found & ~0xFF, W3C_FLAGS: found & 0xFF}
 
 
 def fields(span: Any) -> dict[str, Any]:
@@ -165,7 +173,7 @@ def fields(span: Any) -> dict[str, Any]:
             for event in span.events
         ],
         "status": [span.status.code, text(span.status.message)],
-        "flags": span.flags,
+        **flags(span.flags),
         "trace_state": span.trace_state,
         "dropped": [span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count],
     }

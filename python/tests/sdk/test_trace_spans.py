@@ -132,7 +132,7 @@ def test_events_have_names_times_and_attributes_in_order(traces: Traces) -> None
 
 def test_links_of_the_start_and_later_ones(traces: Traces) -> None:
     state = TraceState([("vendor", "1")])
-    linked = [SpanContext(7, n, True, TraceFlags(1), state) for n in (1, 2)]
+    linked = [SpanContext(7, n, n == 1, TraceFlags(n), state) for n in (1, 2)]
     with traces.tracer.start_as_current_span("s", links=[Link(linked[0], {"n": 1})]) as span:
         span.add_link(linked[1])
         assert [link.context for link in span.links] == linked
@@ -141,6 +141,7 @@ def test_links_of_the_start_and_later_ones(traces: Traces) -> None:
     assert [link.span_id for link in found] == [(1).to_bytes(8, "big"), (2).to_bytes(8, "big")]
     assert [link.attributes for link in found] == [{"n": 1}, {}]
     assert [link.trace_state for link in found] == ["vendor=1"] * 2
+    assert [link.flags for link in found] == [0x301, 0x102], "whether the span is remote, and that this is known"
 
 
 def test_links_to_nothing_are_none_and_bad_ones_raise_nothing(traces: Traces) -> None:

@@ -121,6 +121,19 @@ impl Identity {
     pub(crate) fn recorded(&self) -> recorder::SpanContext {
         recorder::SpanContext { trace_id: self.trace_id, span_id: self.span_id, flags: u32::from(self.flags) }
     }
+
+    /// As the writer takes that of a link.
+    pub(crate) fn linked(&self) -> recorder::SpanContext {
+        recorder::SpanContext { flags: otlp_flags(self.flags, self.is_remote), ..self.recorded() }
+    }
+}
+
+/// OTLP's flags of a span, by its own W3C flags and its parent, or of a link, by those of its span: they say besides
+/// whether that one is remote, and that this is known.
+pub(crate) fn otlp_flags(w3c: u8, is_remote: bool) -> u32 {
+    const HAS_IS_REMOTE: u32 = 1 << 8;
+    const IS_REMOTE: u32 = 1 << 9;
+    u32::from(w3c) | HAS_IS_REMOTE | if is_remote { IS_REMOTE } else { 0 }
 }
 
 /// The span of a context (by default the current one), if it is valid.

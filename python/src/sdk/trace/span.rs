@@ -199,7 +199,7 @@ impl Span {
         if added == Some(true) && linked.is_valid() {
             self.record(py, |writer, span| {
                 let link = recorder::Link {
-                    context: linked.recorded(),
+                    context: linked.linked(),
                     trace_state: linked.trace_state(),
                     attributes: &Clean(&copy),
                     dropped_attributes_count: dropped,

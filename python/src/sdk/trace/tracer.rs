@@ -5,7 +5,7 @@
 use super::api::Kind;
 use super::current::{Arguments, CurrentSpan};
 use super::hooks::SpanHooks;
-use super::identity::{Identity, RANDOM_TRACE_ID, SAMPLED, parent_in};
+use super::identity::{Identity, RANDOM_TRACE_ID, SAMPLED, otlp_flags, parent_in};
 use super::nonrecording::NonRecordingSpan;
 use super::sampler::{Question, Sampler};
 use super::setup::{Destination, Ids, Limits, Links, Setup};
@@ -20,10 +20,6 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyString, PyTuple, PyTupleMethods};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// OTLP's span flags: the parent is known to be remote, or known not to be.
-const HAS_IS_REMOTE: u32 = 1 << 8;
-const IS_REMOTE: u32 = 1 << 9;
 
 /// Starts spans. What it starts them with is set by `_set_up`; until then they record nothing.
 #[pyclass(frozen, subclass, module = "otlp_mmap._native")]
@@ -130,12 +126,9 @@ fn record_start(
     attributes: &[Entry],
 ) -> Option<recorder::SpanRef> {
     let Identity { trace_id, span_id, flags, .. } = *parts.identity;
-    let mut flags = u32::from(flags) | HAS_IS_REMOTE;
-    let mut parent_span_id = [0; 8];
-    if let Some(parent) = &parts.parent {
-        parent_span_id = parent.span_id;
-        flags |= if parent.is_remote { IS_REMOTE } else { 0 };
-    }
+    let parent = parts.parent.as_ref();
+    let parent_span_id = parent.map_or([0; 8], |parent| parent.span_id);
+    let flags = otlp_flags(flags, parent.is_some_and(|parent| parent.is_remote));
     parts.setup.record(py, |writer, scope| {
         writer.start_span(&recorder::SpanStart {
             scope,
