@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= $(CURDIR)/.venv
+OFFICIAL_VENV ?= $(CURDIR)/.venv-official
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv install --quiet
 
@@ -14,11 +15,12 @@ export VIRTUAL_ENV := $(VENV)
 # How long `make fuzz` tries each target.
 FUZZ_SECONDS ?= 30
 
-.PHONY: help packages demo test test-rust test-fuzz test-python lint lint-rust lint-python bench fuzz models mutants sanitize torture extension wheel clean
+.PHONY: help packages demo test test-rust test-fuzz test-python test-official test-instrumentations lint lint-rust lint-python bench fuzz models mutants sanitize torture extension wheel clean
 
 help:
 	@echo "make demo      run a web application, kill it, and read what its recording still holds"
 	@echo "make test      run every test, Rust and Python"
+	@echo "make test-instrumentations  the tests of the official instrumentations, under this SDK (minutes)"
 	@echo "make lint      formatting, clippy, ruff, types and stubs"
 	@echo "make bench     nanoseconds a call, beside the floor of this machine"
 	@echo "make fuzz      every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))"
@@ -46,6 +48,16 @@ test-fuzz:
 test-python: $(VENV)/.test extension
 	cd python && $(BIN)/python -m pytest
 	cd format-spec && $(BIN)/python -m unittest discover -q -s second_reader/tests -t .
+
+# The official SDK's own tests against ours, and ten programs under both: the same OTLP. The sources of the tests are
+# downloaded into target/official; they need packages that nothing else here may meet, so they have their own venv.
+test-official: $(OFFICIAL_VENV)/.ready extension
+	cd python && PYTHONPATH=python $(OFFICIAL_VENV)/bin/python -m tests.official sdk
+	cd python && PYTHONPATH=python $(OFFICIAL_VENV)/bin/python -m tests.equivalence
+
+# The tests of the official instrumentations, under ours.
+test-instrumentations: $(OFFICIAL_VENV)/.ready extension
+	cd python && PYTHONPATH=python $(OFFICIAL_VENV)/bin/python -m tests.official instrumentations
 
 lint: lint-rust lint-python
 
@@ -99,5 +111,11 @@ $(VENV)/.test: python/requirements/test.txt $(VENV)/.demo
 	$(PIP) -r $<
 	@touch $@
 
+# Without dependencies: python/requirements/official.txt says why.
+$(OFFICIAL_VENV)/.ready: python/requirements/official.txt
+	$(PYTHON) -m venv $(OFFICIAL_VENV)
+	$(OFFICIAL_VENV)/bin/python -m pip --disable-pip-version-check --require-virtualenv install --quiet --no-deps -r $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo-out target python/python/otlp_mmap/*.so
+	rm -rf $(VENV) $(OFFICIAL_VENV) demo-out target python/python/otlp_mmap/*.so

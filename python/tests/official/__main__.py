@@ -15,10 +15,12 @@ from typing import Any
 
 from . import lists
 from .metadata import write_metadata
-from .sources import CACHE, SUITES, Suite, fetch
+from .sources import CACHE, INSTRUMENTATIONS, SUITES, Suite, fetch
 
 PYTHON = Path(__file__).resolve().parents[2]
 SHIM = Path(__file__).parent / "shim"
+
+GROUPS = {"instrumentations": INSTRUMENTATIONS}
 
 # Some official tests measure time, or wait for a fixed one: on a busy machine they fail by chance, now and then.
 RETRIES = 2
@@ -28,10 +30,12 @@ MOST_BY_CHANCE = 5
 def main() -> int:
     """Runs the suites that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.official", description=__doc__)
-    parser.add_argument("suites", nargs="*", choices=[[], *SUITES], metavar="SUITE", help=", ".join(SUITES))
+    names = ["instrumentations", *SUITES]
+    parser.add_argument("suites", nargs="*", choices=[[], *names], metavar="SUITE", help=", ".join(names))
     parser.add_argument("-v", "--verbose", action="store_true", help="what pytest prints")
     arguments = parser.parse_args()
-    judgements = [run(SUITES[name], arguments.verbose) for name in arguments.suites or SUITES]
+    suites = [name for group in arguments.suites or SUITES for name in GROUPS.get(group, [group])]
+    judgements = [run(SUITES[name], arguments.verbose) for name in suites]
     passed = sum(len(judgement.passed) for judgement in judgements)
     not_applicable = sum(len(judgement.not_applicable) for judgement in judgements)
     faults = sum(len(judgement.faults) for judgement in judgements)
