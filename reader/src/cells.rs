@@ -130,6 +130,8 @@ impl Resolver<'_> {
             }
         };
         let (time, point) = self.in_state(place, decoded)?;
+        let kept = self.series_zeros.keep_point(&point, self.source);
+        self.in_state(place, kept)?;
         self.assemble(place, time, point)
     }
 

@@ -1,7 +1,8 @@
 //! The dictionary: looked up as it is needed, cached by reference (SPEC "Dictionary").
 //!
 //! An entry counts only if it lies within the published part of the section, its CRC fits, and it overlaps no
-//! entry that was accepted before. So all accepted entries together are no larger than the section. A reference
+//! entry that was accepted before. So all accepted entries together are no larger than the section, and hold no more
+//! zeros than a file may (`zeros`). A reference
 //! that leads nowhere is a fault, told once in each report, and stands for nothing: an empty text, scope or set.
 //! Only an entry of the expected kind is decoded, so that definitions lead to definitions no further than from a
 //! metric stream to its scope, its resource and their keys, whatever a file holds.
@@ -15,13 +16,16 @@ use crate::bytes::{len, size, view};
 use crate::model::{KeyValue, MetricStream, Resource, Scope, Text};
 use crate::pool::damaged_word;
 use crate::source::Source;
+use crate::zeros::Zeros;
 use crate::{Error, Fault, Header, Report, Rule, Section};
 
 /// Largest entry that is read, in bytes: what the largest item could hold.
 const MAX_ENTRY_SIZE: u64 = 1 << 24;
-/// Bytes of damaged entries that are read before further ones are taken for damaged unread, in sizes of the
-/// section: a bound for the time that a hostile file costs.
-const DAMAGE_FACTOR: u64 = 4;
+/// Bytes of refused entries that are read before further ones are refused unread, in sizes of the section: a bound
+/// for the time that a hostile file costs.
+const REFUSED_FACTOR: u64 = 4;
+/// The same in bytes, since a section may be larger than what the file takes on its disk.
+const MAX_REFUSED: u64 = 1 << 30;
 
 /// Most bytes of text that the references of one record, span in flight or definition stand for, each counted as
 /// often as it stands there. So a record that is written out anew, with its texts in place of their references, is
@@ -36,7 +40,10 @@ pub(crate) struct Dictionary {
     cache: HashMap<u32, Cached>,
     /// Start and end of accepted entries, from the start of the section.
     accepted: BTreeMap<u64, u64>,
-    damaged_bytes: u64,
+    /// Bytes of entries that were read and are damaged, overlap another one or hold too many zeros.
+    refused_bytes: u64,
+    /// Those in entries that are kept.
+    zeros: Zeros,
     /// Bytes known to be published.
     published: u64,
     /// References that lead behind what is published are faults, though whole entries may stand there.
@@ -102,7 +109,8 @@ impl Dictionary {
     pub(crate) fn new(header: &Header, trusted: bool) -> Self {
         let (cache, accepted) = (HashMap::new(), BTreeMap::new());
         let (section, file_id) = (header.dictionary, header.file_id);
-        Self { section, file_id, cache, accepted, damaged_bytes: 0, published: 0, trusted }
+        let zeros = Zeros::default();
+        Self { section, file_id, cache, accepted, refused_bytes: 0, zeros, published: 0, trusted }
     }
 
     /// The identity of the file.
@@ -123,29 +131,37 @@ impl Dictionary {
         if length < size(EntryHeader::SIZE) || length > room {
             return Err(format!("length {length}, expected {} to {room}", EntryHeader::SIZE));
         }
-        if self.damaged_bytes > limit.saturating_mul(DAMAGE_FACTOR) {
+        if self.refused_bytes > limit.saturating_mul(REFUSED_FACTOR).min(MAX_REFUSED) {
             return Err("not read, since too many entries are damaged".to_owned());
         }
         let bytes = read(len(length))?;
         let payload = bytes.get(EntryHeader::SIZE..).unwrap_or_default();
         let crc = crc32c::crc32c_append(crc32c::crc32c(bytes.get(..8).unwrap_or_default()), payload);
         if crc != header.crc.get() {
-            self.damaged_bytes = self.damaged_bytes.saturating_add(length);
+            self.refused_bytes = self.refused_bytes.saturating_add(length);
             return Err(format!("CRC32C {:#010x}, expected {crc:#010x}", header.crc.get()));
         }
         Ok(RawEntry { offset, length, kind: header.kind.get(), payload: payload.to_vec() })
     }
 
-    /// As [`Self::raw_entry`], for an entry that overlaps no accepted one; accepts it.
+    /// As [`Self::raw_entry`], for an entry that is kept; accepts it.
     fn accept(&mut self, at: u64, source: &Source) -> Result<RawEntry, String> {
         let entry = self.raw_entry(at, source)?;
-        let end = at + entry.length;
-        let before = self.accepted.range(..end).next_back();
+        if let Err(detail) = self.may_keep(at, &entry, source) {
+            self.refused_bytes = self.refused_bytes.saturating_add(entry.length);
+            return Err(detail);
+        }
+        self.accepted.insert(at, at + entry.length);
+        Ok(entry)
+    }
+
+    /// Only an entry that overlaps no accepted one is kept, and not too many zeros.
+    fn may_keep(&mut self, at: u64, entry: &RawEntry, source: &Source) -> Result<(), String> {
+        let before = self.accepted.range(..at + entry.length).next_back();
         if before.is_some_and(|(_, other_end)| *other_end > at) {
             return Err("the entry overlaps another one".to_owned());
         }
-        self.accepted.insert(at, end);
-        Ok(entry)
+        self.zeros.keep(&entry.payload, source)
     }
 }
 
@@ -164,12 +180,28 @@ pub(crate) struct Resolver<'a> {
     bad: HashSet<u32>,
     /// Bytes of text that the references of this record or definition stand for so far.
     expanded: u64,
+    /// Those in the records of this reading.
+    pub(crate) record_zeros: Zeros,
+    /// Those in the series of this reading.
+    pub(crate) series_zeros: Zeros,
 }
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(source: &'a Source, dictionary: &'a mut Dictionary, report: &'a mut Report) -> Self {
         let (told, told_entries, bad) = (HashSet::new(), HashSet::new(), HashSet::new());
-        Self { source, dictionary, report, told, told_entries, met: None, bad, expanded: 0 }
+        let (record_zeros, series_zeros) = (Zeros::default(), Zeros::default());
+        Self {
+            source,
+            dictionary,
+            report,
+            told,
+            told_entries,
+            met: None,
+            bad,
+            expanded: 0,
+            record_zeros,
+            series_zeros,
+        }
     }
 
     /// Another record begins, for which [`MAX_EXPANSION`] counts anew.

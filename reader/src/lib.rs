@@ -9,7 +9,7 @@
 //! guard them are checked again, and only then is the private copy parsed. A file is never mapped for reading, so
 //! that cutting it short while it is read is an error and not a signal. Damage is reported as a [`Fault`] with its
 //! offset, and reading goes on behind it. Nothing that a file holds makes this crate panic, run for ever, or
-//! allocate more than a small multiple of the file's size.
+//! allocate more than a small multiple of what the file takes on its disk.
 
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -48,6 +48,7 @@ mod report;
 mod segment;
 mod source;
 mod verify;
+mod zeros;
 
 // The images of the tests in `tests` are for those here, too.
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Records in a private copy of a segment (SPEC "Segments", "Records").
 //!
 //! [`Walk`] goes from record to record. A record whose check does not fit ends nothing: the walk goes on at the
-//! next multiple of 8 bytes where a later record of the same generation stands. Work is linear in the copy.
+//! next multiple of 8 bytes where a later record of the same generation stands. Work is linear in the copy; zeros are
+//! passed by the page.
 
 use otlp_mmap_format::{RecordHeader, record_check};
 
 use crate::bytes::{len, size, view};
-use crate::{Header, Report, Rule};
+use crate::{Header, Report, Rule, zeros};
 
 /// What the records of a file are checked against.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +61,7 @@ impl RecordRules {
         let mut at = 0;
         while at < copy.len() {
             let Some(frame) = self.frame(copy, at) else {
-                at += 8;
+                at = next_place(copy, at);
                 continue;
             };
             let generation = frame.header.generation.get();
@@ -75,6 +76,13 @@ impl RecordRules {
         }
         newest_whole.or(newest)
     }
+}
+
+/// The next multiple of 8 behind `at` where a record may stand: none begins with 8 zeros.
+fn next_place(copy: &[u8], at: usize) -> usize {
+    let next = at.saturating_add(8);
+    let zeros = zeros::leading(copy.get(next..).unwrap_or_default());
+    next.saturating_add(zeros / 8 * 8)
 }
 
 /// Whether `one` comes after `other`; generations start again behind the largest. 0 comes before all.
@@ -151,7 +159,7 @@ impl<'a> Walk<'a> {
             }
             let Some(frame) = expected else {
                 self.damage.get_or_insert(self.at);
-                self.at += 8;
+                self.at = self.next_place();
                 continue;
             };
             self.report_damage(self.at, report);
@@ -173,6 +181,16 @@ impl<'a> Walk<'a> {
             Expect::Remnants(_) => {}
         }
         None
+    }
+
+    /// Where a record may stand behind what is none. It is looked for where what is published ends, too, though
+    /// zeros stand there.
+    fn next_place(&self) -> usize {
+        let next = next_place(self.copy, self.at);
+        match self.expect {
+            Expect::Published(length) => next.min(length.max(self.at.saturating_add(8))),
+            Expect::Remnants(_) => next,
+        }
     }
 
     fn expected_frame(&self) -> Option<Frame> {

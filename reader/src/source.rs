@@ -4,7 +4,7 @@
 //! is for the caller to find out by reading the guarding word again (SPEC "Observer").
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{Ordering, fence};
 
@@ -18,6 +18,9 @@ use crate::{Error, Report, Rule};
 
 /// Bytes that are looked at at once for one that is not zero: more would cost too much where most are not.
 const LOOK_AHEAD: usize = 512;
+
+/// Unit in which a file system tells what a file takes.
+const BLOCK: u64 = 512;
 
 /// An opened file.
 #[derive(Debug)]
@@ -42,6 +45,11 @@ impl Source {
             return Err(self.io("cannot read", std::io::Error::other("not a regular file")));
         }
         Ok(metadata.len())
+    }
+
+    /// Bytes that the file takes on its disk: holes take none. 0 if that is not known.
+    pub(crate) fn allocated(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.blocks().saturating_mul(BLOCK))
     }
 
     /// Up to `length` bytes from `offset`; fewer if the file ends before.

@@ -17,3 +17,4 @@ mod otlp;
 mod property;
 mod salvage;
 mod series;
+mod sparse;
