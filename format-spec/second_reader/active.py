@@ -12,6 +12,7 @@ from .items import Region
 from .model import Span
 from .records import SPAN_BODY, RecordParser
 from .source import Source
+from .zeros import Zeros
 
 BLOCK_SIZE = 256
 CONTENT_SIZE = 240
@@ -74,7 +75,9 @@ class ActiveReader:
             self.faults.report("active-chain", place)
             return None
         # The content is spread over blocks: its faults are those of the head.
-        span = RecordParser(dictionary, self.faults).span(Region(content, lambda _: place), 0, 0, False)
+        span = RecordParser(dictionary, self.faults, Zeros(self.source)).span(
+            Region(content, lambda _: place), 0, 0, False
+        )
         if self.salvage and not any(span.trace_id):
             self.faults.report("active-chain", place)
             return None

@@ -13,6 +13,7 @@ from .faults import Faults
 from .header import Section
 from .model import Series
 from .source import Source, next_nonzero
+from .zeros import Zeros
 
 GAUGE, SUM, HISTOGRAM, EXPONENTIAL = range(1, 5)
 ALIGN = 64
@@ -65,6 +66,7 @@ class CellsReader:
         self.used = section.length
         self.published = 0
         self.limited = False
+        self._zeros = Zeros(source)
         self._read_committed(salvage)
 
     def _read_committed(self, salvage: bool) -> None:
@@ -126,6 +128,9 @@ class CellsReader:
     def _series(self, header: SeriesHeader, dictionary: Dictionary) -> Series | None:
         state = self._state(header)
         if state is None:
+            return None
+        if not self._zeros.keep_counts(*_counts(state)):
+            self.faults.report("series-state", header.offset)
             return None
         stream = dictionary.stream(header.stream_ref, header.offset, self.faults)
         if stream is None:
@@ -223,6 +228,12 @@ class CellsReader:
             "positive": {"offset": positive, "bucket_counts": above},
             "negative": {"offset": negative, "bucket_counts": below},
         }
+
+
+def _counts(state: dict[str, Any]) -> list[list[int]]:
+    """The bucket counts in the state of a series."""
+    signs = [state[sign] for sign in ("positive", "negative") if sign in state]
+    return [holder["bucket_counts"] for holder in (state, *signs) if "bucket_counts" in holder]
 
 
 def read_counters(source: Source, section: Section, faults: Faults) -> dict[int, list[int]]:

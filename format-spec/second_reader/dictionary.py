@@ -15,13 +15,15 @@ from .header import DICTIONARY, Header
 from .items import BOUNDARIES, DESCRIPTION, NAME, SCHEMA_URL, UNIT, VERSION, ItemParser, align8, region_at
 from .model import Attributes, Contents, Resource, Scope, Stream
 from .source import Source, next_nonzero
+from .zeros import Zeros
 
 _KINDS = range(1, 6)
 STRING, RESOURCE, SCOPE, METRIC_STREAM, ATTRIBUTE_SET = _KINDS
 FIRST = 64
 HEADER_SIZE = 16
 MAX_ENTRY_SIZE = 1 << 24
-DAMAGE_FACTOR = 4
+REFUSED_FACTOR = 4
+MAX_REFUSED = 1 << 30
 _SCOPE_ITEMS = frozenset((NAME, VERSION, SCHEMA_URL))
 _STREAM_ITEMS = frozenset((NAME, DESCRIPTION, UNIT, BOUNDARIES))
 _AGGREGATIONS = range(1, 5)
@@ -62,7 +64,8 @@ class Dictionary:
         self._loaded: dict[int, Loaded] = {}
         self._starts: list[int] = []
         self._ends: list[int] = []
-        self._damaged_bytes = 0
+        self._refused_bytes = 0
+        self._zeros = Zeros(source)
         self.overlapping = False
         self.gave_up = False
 
@@ -94,25 +97,27 @@ class Dictionary:
         length, kind, crc = struct.unpack_from("<III", head)
         if not HEADER_SIZE <= length <= min(self.section.length - at, MAX_ENTRY_SIZE):
             return None
-        if self._damaged_bytes > DAMAGE_FACTOR * self.section.length:
+        if self._refused_bytes > min(REFUSED_FACTOR * self.section.length, MAX_REFUSED):
             self.gave_up = True
             return None
         payload = self.source.read(self.section.offset + at + HEADER_SIZE, length - HEADER_SIZE)
         if len(payload) < length - HEADER_SIZE:
             return None
         if crc32c(payload, crc32c(head[:8])) != crc:
-            self._damaged_bytes += length
+            self._refused_bytes += length
             return None
         return Entry(at, kind, payload, at + length)
 
     def _accept(self, at: int) -> Entry | None:
-        """As `check`, for an entry that overlaps none that was accepted before."""
+        """As `check`, for an entry that overlaps none that was accepted before, and holds not too many zeros."""
         entry = self.check(at)
         if entry is None:
             return None
         place = bisect.bisect_left(self._starts, entry.end)
-        if place and self._ends[place - 1] > at:
-            self.overlapping = True
+        overlaps = place > 0 and self._ends[place - 1] > at
+        if overlaps or not self._zeros.keep(entry.payload):
+            self._refused_bytes += entry.end - at
+            self.overlapping |= overlaps
             return None
         self._starts.insert(place, at)
         self._ends.insert(place, entry.end)

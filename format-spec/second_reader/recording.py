@@ -24,6 +24,7 @@ from .model import Event, Measurement, Series, Span
 from .records import RecordParser
 from .segments import Pool, PoolReader, Record
 from .source import Source
+from .zeros import Zeros
 
 
 @dataclass
@@ -64,7 +65,7 @@ def read(source: Source, boot_id: bytes, kept_faults: int = 1000) -> Recording:
     recording.dictionary_entries = dictionary.verify(faults)
     active = ActiveReader(source, header.sections[ACTIVE_SPANS, 0], salvage, faults)
     in_flight = active.read(dictionary)
-    parser = RecordParser(dictionary, faults)
+    parser = RecordParser(dictionary, faults, Zeros(source))
     for signal in SIGNALS:
         _read_pool(recording, source, signal, mode, parser, faults)
     ended = {(span.trace_id, span.span_id) for span in recording.spans}

@@ -22,6 +22,7 @@ from .items import (
 )  # fmt: skip
 from .model import Contents, Event, Measurement, Span
 from .segments import HEADER_SIZE, Record
+from .zeros import Zeros
 
 SPAN_BODY, EVENT_BODY, MEASUREMENT_BODY = 56, 48, 48
 _BODIES = {SPANS: SPAN_BODY, EVENTS: EVENT_BODY, MEASUREMENTS: MEASUREMENT_BODY}
@@ -36,9 +37,10 @@ FLAG_RAW = 2
 class RecordParser:
     """Turns whole records into spans, events and measurements."""
 
-    def __init__(self, dictionary: Dictionary, faults: Faults) -> None:
+    def __init__(self, dictionary: Dictionary, faults: Faults, zeros: Zeros) -> None:
         self.dictionary = dictionary
         self.faults = faults
+        self.zeros = zeros
 
     def parse(self, signal: int, record: Record, base: int) -> Span | Event | Measurement | None:
         """What a record of this pool holds; `base` is the offset of its segment."""
@@ -46,6 +48,9 @@ class RecordParser:
         if record.type not in _BODIES:
             return None
         if record.type != signal or record.length < HEADER_SIZE + _BODIES[signal]:
+            self.faults.report("record-body", offset)
+            return None
+        if not self.zeros.keep(record.data):
             self.faults.report("record-body", offset)
             return None
         region = region_at(record.data, offset)

@@ -138,6 +138,7 @@ class PoolReader:
             pool.slots.append(slot)
             for record in slot.records:
                 parse(record, slot.base)
+            slot.records = []
         return pool
 
     def _entry(self, offset: int) -> TableEntry | None:

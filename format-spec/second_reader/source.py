@@ -15,6 +15,10 @@ class Source(Protocol):
 
     def size(self) -> int: ...
 
+    def allocated(self) -> int:
+        """Bytes that it takes on its disk: holes take none."""
+        ...
+
     def read(self, offset: int, length: int) -> bytes:
         """The bytes from `offset`; fewer than `length` at the end of the file."""
         ...
@@ -29,6 +33,9 @@ class Image:
     def size(self) -> int:
         return len(self._data)
 
+    def allocated(self) -> int:
+        return len(self._data)
+
     def read(self, offset: int, length: int) -> bytes:
         return self._data[offset : offset + length]
 
@@ -41,6 +48,9 @@ class File:
 
     def size(self) -> int:
         return os.fstat(self._descriptor).st_size
+
+    def allocated(self) -> int:
+        return 512 * os.fstat(self._descriptor).st_blocks
 
     def read(self, offset: int, length: int) -> bytes:
         pieces = []

@@ -76,6 +76,10 @@ impl Resolver<'_> {
             });
             return None;
         }
+        if let Err(detail) = self.record_zeros.keep(bytes, self.source) {
+            self.report.fault(position.offset, Rule::RecordBody, || detail);
+            return None;
+        }
         match kind {
             RecordType::Span => Some(Record::Span(Box::new(self.span(content, position, Some(header))?))),
             RecordType::Event => self.event(header, content, position),

@@ -12,7 +12,7 @@ use crate::dictionary::Resolver;
 use crate::model::{Position, Record};
 use crate::pool::{Chunk, Cursor, Mode, read_table};
 use crate::recording::Inner;
-use crate::{Error, Report, Rule};
+use crate::{Error, Report};
 
 /// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -116,10 +116,6 @@ pub(crate) fn decode(
 ) -> Vec<Record> {
     let mut records = Vec::with_capacity(len(chunk.len()));
     for (frame, bytes, sequence, offset) in chunk.records() {
-        if let Err(detail) = resolver.record_zeros.keep(bytes, resolver.source) {
-            resolver.report.fault(offset, Rule::RecordBody, || detail);
-            continue;
-        }
         let position = Position { segment, sequence, offset };
         records.extend(resolver.record(signal, &frame.header, bytes, position));
     }

@@ -18,6 +18,7 @@ from second_reader.crc32c import crc32c, record_check
 from second_reader.header import DICTIONARY, EVENTS, SEGMENTS, read_header
 from second_reader.recording import read
 from second_reader.source import File, Image
+from second_reader.zeros import Zeros
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 BOOT = b"this boot's id.."
@@ -88,6 +89,28 @@ class Hostile(unittest.TestCase):
             file.flush()
             recording = read(File(file.fileno()), BOOT)
         self.assertEqual(recording.dictionary_entries, 0)
+
+
+class Small(Image):
+    """A file that takes 1 MiB of its disk, whatever it holds."""
+
+    def allocated(self) -> int:
+        return 1 << 20
+
+
+class ManyZeros(unittest.TestCase):
+    def test_pages_of_zeros_are_kept_up_to_a_limit(self) -> None:
+        zeros = Zeros(Small(b""))
+        self.assertTrue(zeros.keep(bytes((1 << 26) + (4 << 20) - 4096)))
+        self.assertFalse(zeros.keep(bytes(8192)))
+        self.assertTrue(zeros.keep_counts([0] * 512, [0] * 511))
+        self.assertFalse(zeros.keep(bytes(4096)))
+        self.assertFalse(zeros.keep_counts([1], [0] * 512))
+        self.assertTrue(zeros.keep(b"a" + bytes(8190)))
+
+    def test_zeros_that_take_room_are_kept(self) -> None:
+        data = bytes(80 << 20)
+        self.assertTrue(Zeros(Image(data)).keep(data))
 
 
 class Server(unittest.TestCase):
