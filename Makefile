@@ -65,6 +65,7 @@ lint-rust: $(VENV)/.demo
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo clippy --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings
 
 lint-python: $(VENV)/.test extension
 	cd python && $(BIN)/ruff check . && $(BIN)/ruff format --check .

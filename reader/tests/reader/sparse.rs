@@ -8,8 +8,8 @@ use std::process::Command;
 use nix::sys::resource::{Resource, setrlimit};
 use otlp_mmap_format::{
     Committed, EntryHeader, EntryKind, EventBody, ExponentialCopy, Header, ItemTag, PAGE_SIZE, RecordHeader,
-    RecordType, SECTIONS_OFFSET, SectionEntry, SectionKind, SegmentEntry, SeriesHeader, SeriesKind, Signal,
-    U32, U64, ValueType, seal, series_size,
+    RecordType, SECTIONS_OFFSET, SectionEntry, SectionKind, SegmentEntry, SeriesHeader, SeriesKind, U32, U64,
+    ValueType, seal, series_size,
 };
 use otlp_mmap_reader::model::{Event, Value};
 use otlp_mmap_reader::{Recording, Rule, Snapshot};
@@ -199,7 +199,7 @@ fn headers_of_damaged_entries_cost_what_the_file_takes_and_not_what_it_claims() 
         image.enlarge_dictionary(1);
         let recording = with_dictionary(image, 32 << 30, |file, at| {
             let header =
-                EntryHeader { crc: U32::ZERO, ..string_of_zeros(&[0; (1 << 24) - EntryHeader::SIZE]) };
+                EntryHeader { crc: U32::ZERO, ..string_of_zeros(&vec![0; (1 << 24) - EntryHeader::SIZE]) };
             file.write_all_at(&header.as_bytes().repeat(10_000), at + 4096).unwrap();
         });
         let report = recording.verify().unwrap();
