@@ -28,7 +28,7 @@ impl Changing {
         let source = Source::new(file, golden.as_ref());
         let header = RawHeader::new(&source.up_to(0, HEADER_SIZE).unwrap()).unwrap().check().unwrap();
         let (section, mut report) = (header.active_spans, Report::default());
-        let dictionary = Dictionary::new(header.dictionary, true);
+        let dictionary = Dictionary::new(&header, true);
         let found = heads(&source, &section, &mut report);
         assert!(report.is_clean(), "{report:?}");
         let head = *found.first().expect("a span in flight");

@@ -12,7 +12,7 @@ use otlp_mmap_format::{
     ValueType, seal, series_size,
 };
 use otlp_mmap_reader::model::{Event, Value};
-use otlp_mmap_reader::{Recording, Rule, Snapshot};
+use otlp_mmap_reader::{Fault, Recording, Rule, Snapshot};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::series::stream;
@@ -122,7 +122,9 @@ fn events_of_zeros_in_holes_are_left_out_behind_a_limit() {
         let first = snapshot.events[7].position.offset + (8 << 20);
         assert_eq!(faults[0].offset, first, "{}", faults[0]);
         assert_eq!(snapshot.losses.signals[1].recorded, 72, "they are there, but are not kept");
-        assert_eq!(recording.verify().unwrap().faults, *faults);
+        // What the file takes, and with it the limit, may change when it is written back.
+        let places = |faults: &[Fault]| faults.iter().map(|fault| fault.offset).collect::<Vec<_>>();
+        assert_eq!(places(&recording.verify().unwrap().faults), places(faults));
         // What one reading left out, the next one does not count.
         assert_eq!(recording.observe().poll().unwrap().records.len(), 8);
     });
