@@ -12,7 +12,18 @@ from . import words
 from .crc32c import crc32c
 from .faults import Fault, Faults
 from .header import DICTIONARY, Header
-from .items import BOUNDARIES, DESCRIPTION, NAME, SCHEMA_URL, UNIT, VERSION, ItemParser, align8, region_at
+from .items import (
+    BOUNDARIES,
+    CARDINALITY_LIMIT,
+    DESCRIPTION,
+    NAME,
+    SCHEMA_URL,
+    UNIT,
+    VERSION,
+    ItemParser,
+    align8,
+    region_at,
+)
 from .model import Attributes, Contents, Resource, Scope, Stream
 from .source import Source, next_nonzero
 from .zeros import Zeros
@@ -25,7 +36,7 @@ MAX_ENTRY_SIZE = 1 << 24
 REFUSED_FACTOR = 4
 MAX_REFUSED = 1 << 30
 _SCOPE_ITEMS = frozenset((NAME, VERSION, SCHEMA_URL))
-_STREAM_ITEMS = frozenset((NAME, DESCRIPTION, UNIT, BOUNDARIES))
+_STREAM_ITEMS = frozenset((NAME, DESCRIPTION, UNIT, BOUNDARIES, CARDINALITY_LIMIT))
 _AGGREGATIONS = range(1, 5)
 
 

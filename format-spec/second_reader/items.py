@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EMPTY, STRING, BOOL, INT, DOUBLE, BYTES, ARRAY, MAP = range(8)
 (NAME, TRACE_STATE, STATUS, SPAN_EVENT, LINK, DROPPED, BODY, SEVERITY_TEXT, VERSION, SCHEMA_URL, DESCRIPTION, UNIT,
- BOUNDARIES) = range(32, 45)  # fmt: skip
+ BOUNDARIES, CARDINALITY_LIMIT) = range(32, 46)  # fmt: skip
 TRUNCATED = 0x80
 MAX_DEPTH = 32
 U32_MAX = 0xFFFFFFFF
@@ -111,7 +111,7 @@ class ItemParser:
         for item in self.items(at, end):
             if item.tag < 32:
                 self.attribute(item, found, depth, owner)
-            elif item.tag <= BOUNDARIES:
+            elif item.tag <= CARDINALITY_LIMIT:
                 self.fault("item-payload", item.at)
         return found
 

@@ -102,6 +102,8 @@ codes! {
         Unit = 43,
         /// Bucket boundaries of an explicit histogram: doubles.
         Boundaries = 44,
+        /// Cardinality limit of a metric stream, if it has one of its own: `u32`.
+        CardinalityLimit = 45,
     }
 }
 

@@ -172,6 +172,11 @@ impl Writer {
     ///         `{"histogram": {"aggregation_temporality": ..., "bucket_boundaries": [...]}}`, `Histogram`;
     ///         `{"exp_histogram": {"aggregation_temporality": ..., "max_buckets": ..., "max_scale": ...}}`,
     ///         `ExponentialHistogram`. A temporality is "DELTA" (1) or "CUMULATIVE" (2).
+    ///     cardinality_limit: most series of the stream, the overflow series included, 2 at least; by default, and at
+    ///         most, the writer's.
+    #[pyo3(signature = (
+        instrumentation_scope_ref, name, description, unit, aggregation, *, cardinality_limit=None
+    ))]
     fn create_metric_stream(
         &self,
         instrumentation_scope_ref: &Bound<'_, PyAny>,
@@ -179,6 +184,7 @@ impl Writer {
         description: &Bound<'_, PyAny>,
         unit: &Bound<'_, PyAny>,
         aggregation: &Bound<'_, PyAny>,
+        cardinality_limit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u32> {
         self.calls.of(Signal::Measurements, || {
             let scope = scope(instrumentation_scope_ref)?;
@@ -189,8 +195,14 @@ impl Writer {
                 unit: argument::text("unit", unit)?,
                 aggregation: aggregation.borrow(),
             };
+            let limit =
+                cardinality_limit.map(|limit| argument::u32("cardinality_limit", limit)).transpose()?;
             self.calls.define(name.py(), &[], |writer| {
-                writer.create_metric_stream(scope, &stream).map(MetricRef::raw)
+                let metric = match limit {
+                    None => writer.create_metric_stream(scope, &stream),
+                    Some(limit) => writer.create_limited_metric_stream(scope, &stream, limit),
+                };
+                metric.map(MetricRef::raw)
             })
         })
     }

@@ -323,6 +323,7 @@ ADD = """        match value {
             Number::Double(number) => add_double(words, number),
         }
 """
+TIME = "        put_time(words, time_unix_nano);\n"
 NEW_HEADER = "        mapping.store_bytes(at, stream.header(set.reference, flags, time_unix_nano).as_bytes());\n"
 NEW_END = "        committed.store(seal(space.used as u64), Ordering::Release);\n"
 
@@ -351,16 +352,24 @@ CELL = [
     ),
     mutant(
         "CELL", "value added before its time", "cells::a_small_integer_has_type_and_time", CELLS,
-        (
-            "        if words[SUM_TIME].load(Ordering::Relaxed) < time_unix_nano {\n"
-            "            words[SUM_TIME].store(time_unix_nano, Ordering::Relaxed);\n        }\n",
-            "",
-        ),
+        (TIME + "        // After the time", "        // After the time"),
         (
             ADD,
             "        let added = " + ADD.strip() + ";\n"
             "        words[SUM_TIME].fetch_max(time_unix_nano, Ordering::Relaxed);\n        added\n",
         ),
+    ),
+    mutant(
+        "CELL", "integer total stored Relaxed", "cells::a_total_of_integers_has_type_and_time", CELLS,
+        relaxed("words[INT_VALUE].store(total.cast_unsigned(), Ordering::Release);"),
+    ),
+    mutant(
+        "CELL", "double total stored Relaxed", "cells::a_total_of_doubles_has_type_and_time", CELLS,
+        relaxed("words[DOUBLE_BITS].store(rest.to_bits(), Ordering::Release);"),
+    ),
+    mutant(
+        "CELL", "totals stored without the lock", "cells::threads_that_store_totals_leave_one_of_them", CELLS,
+        without("        let Some(_latch) = self.latch.lock_bounded() else { return Err(Error::Busy) };\n"),
     ),
     mutant(
         "CELL", "type stored in place of fetch-or", ADDED, CELLS,

@@ -4,7 +4,7 @@
 //! system call (but for the bounded wait when several threads record into one latched series). What cannot be
 //! recorded is an error, and then nothing was.
 //!
-//! A sum is added to atomically. The other kinds lie twice behind a latch: the copy that is not current and one
+//! A sum is added to atomically, or replaced by a total that was observed. The other kinds lie twice behind a latch: the copy that is not current and one
 //! measurement behind is brought up by repeating that measurement, then takes the new one, then one store makes
 //! it current. Repeating gives the same bits, rescaling included, since each step depends on nothing but the
 //! copy and the measurement. A kill at any instruction leaves the current copy whole.
@@ -282,13 +282,39 @@ impl Cell {
         self.latch.keep();
     }
 
+    /// Makes a sum the one that was observed, in place of what it was; the value changes in one step. A sum takes
+    /// totals or additions: what is added at the same time may be lost.
+    pub(crate) fn store_total(
+        &self,
+        mapping: &Mapping,
+        aggregator: &Aggregator,
+        time_unix_nano: u64,
+        total: Number,
+    ) -> Result<(), Error> {
+        if !matches!(aggregator, Aggregator::Sum { .. }) {
+            return Err(Error::invalid("series", "not of a sum, which alone has a total"));
+        }
+        aggregator.check(total)?;
+        // For totals alone: what one of doubles subtracts stays as it is until it is stored.
+        let Some(_latch) = self.latch.lock_bounded() else { return Err(Error::Busy) };
+        let words = mapping.words(self.at + SeriesHeader::SIZE, SumCell::SIZE / 8);
+        put_time(words, time_unix_nano);
+        match total {
+            Number::Int(total) if words[SEEN].load(Ordering::Relaxed) & VALUE_DOUBLE == 0 => {
+                mark_seen(words, VALUE_INT);
+                // SYNC CELL: orders `seen` and the time before the value.
+                words[INT_VALUE].store(total.cast_unsigned(), Ordering::Release);
+            }
+            Number::Int(total) => store_double(words, as_double(total)),
+            Number::Double(total) => store_double(words, total),
+        }
+        Ok(())
+    }
+
     /// Adds to a sum: what the cell says about the value first, then the value in one step.
     fn add(&self, mapping: &Mapping, time_unix_nano: u64, value: Number) -> Result<(), Error> {
         let words = mapping.words(self.at + SeriesHeader::SIZE, SumCell::SIZE / 8);
-        // Two threads may race here: the time is that of one of the latest measurements then.
-        if words[SUM_TIME].load(Ordering::Relaxed) < time_unix_nano {
-            words[SUM_TIME].store(time_unix_nano, Ordering::Relaxed);
-        }
+        put_time(words, time_unix_nano);
         // After the time: a sum that is reported has one.
         mark_seen(words, if matches!(value, Number::Int(_)) { VALUE_INT } else { VALUE_DOUBLE });
         match value {
@@ -304,6 +330,22 @@ impl Cell {
 const fn next_version(version: u64) -> u64 {
     const LAST: u64 = (1 << 56) - 1;
     if version == LAST { 2 } else { version + 1 }
+}
+
+/// Two threads may race here: the time is that of one of the latest measurements then.
+#[inline]
+fn put_time(words: &[AtomicU64], time_unix_nano: u64) {
+    if words[SUM_TIME].load(Ordering::Relaxed) < time_unix_nano {
+        words[SUM_TIME].store(time_unix_nano, Ordering::Relaxed);
+    }
+}
+
+/// Stores a total that is a double, less the integer that is a part of the sum since the totals were integers.
+fn store_double(words: &[AtomicU64], total: f64) {
+    let rest = total - as_double(words[INT_VALUE].load(Ordering::Relaxed).cast_signed());
+    mark_seen(words, VALUE_DOUBLE);
+    // SYNC CELL: orders `seen` and the time before the value.
+    words[DOUBLE_BITS].store(rest.to_bits(), Ordering::Release);
 }
 
 #[inline]
@@ -326,8 +368,7 @@ fn add_int(words: &[AtomicU64], number: i64) -> Result<(), Error> {
     for _ in 0..TRIES {
         let Some(sum) = current.cast_signed().checked_add(number) else {
             mark_seen(words, VALUE_DOUBLE);
-            #[allow(clippy::cast_precision_loss)] // a double is what is left
-            return add_double(words, number as f64);
+            return add_double(words, as_double(number));
         };
         // SYNC CELL: as above.
         match word.compare_exchange_weak(current, sum.cast_unsigned(), Ordering::Release, Ordering::Relaxed) {
@@ -393,10 +434,16 @@ fn step() {
 #[inline]
 fn double(value: Number) -> Result<f64, Error> {
     match value {
-        #[allow(clippy::cast_precision_loss)] // histograms aggregate doubles
-        Number::Int(number) => Ok(number as f64),
+        Number::Int(number) => Ok(as_double(number)),
         Number::Double(number) => finite(number),
     }
+}
+
+/// The double nearest to an integer: what histograms aggregate, and what a sum of both kinds is.
+#[inline]
+#[allow(clippy::cast_precision_loss)]
+fn as_double(number: i64) -> f64 {
+    number as f64
 }
 
 #[inline]

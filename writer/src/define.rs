@@ -15,7 +15,7 @@ use crate::telemetry::{
     StringRef,
 };
 use otlp_mmap_format::{
-    Aggregation as Kind, Counter, EntryKind, ItemHeader, ItemTag, MAX_VALUE_DEPTH, MEASUREMENT_FLAG_DOUBLE,
+    Aggregation as Kind, Counter, align8, EntryKind, ItemHeader, ItemTag, MAX_VALUE_DEPTH, MEASUREMENT_FLAG_DOUBLE,
     MEASUREMENT_FLAG_RAW, MeasurementBody, MetricStreamBody, RecordHeader, RecordType, ScopeBody, Signal,
 };
 use zerocopy::{FromZeros, IntoBytes};
@@ -90,11 +90,15 @@ impl Recorder {
         &self,
         scope: ScopeRef,
         stream: &MetricStream<'_>,
+        cardinality_limit: Option<u32>,
     ) -> Result<MetricRef, Error> {
         self.check_open()?;
         self.dictionary.check("instrumentation_scope_ref", scope.0, EntryKind::Scope)?;
         if stream.name.is_empty() {
             return Err(Error::invalid("name", "a metric stream needs a name"));
+        }
+        if let Some(limit) = cardinality_limit.filter(|limit| *limit < 2) {
+            return Err(Error::invalid("cardinality_limit", format!("{limit}, less than 2")));
         }
         crate::metrics::check_aggregation(&stream.aggregation)?;
         with_scratch(|scratch| {
@@ -114,8 +118,11 @@ impl Recorder {
                 // Not through the encoder, which would cut them: without all its boundaries a stream is wrong.
                 append_boundaries(scratch, boundaries);
             }
+            if let Some(limit) = cardinality_limit {
+                append_item(scratch, ItemTag::CardinalityLimit, &limit.to_le_bytes());
+            }
             let metric = MetricRef(self.dictionary.define(EntryKind::MetricStream, scratch)?);
-            self.metrics.define(metric, &stream.aggregation, clock::realtime_nanos())?;
+            self.metrics.define(metric, &stream.aggregation, cardinality_limit, clock::realtime_nanos())?;
             Ok(metric)
         })
     }
@@ -162,7 +169,7 @@ impl Recorder {
             check_ids("span_context", &context.trace_id, "span_context", context.span_id)?;
         }
         let found = self.find_series(metric, attributes, time_unix_nano, Some(value))?;
-        let measurement = Measurement { time_unix_nano, value, context };
+        let measurement = Measurement { time_unix_nano, value, context, is_exemplar: is_sampled(context) };
         if found.overflow {
             // The overflow series does not have these attributes: its exemplars keep them.
             self.record_in(found.series, measurement, attributes)?;
@@ -181,7 +188,7 @@ impl Recorder {
         filtered: &dyn Attributes,
     ) -> Result<(), Error> {
         self.metrics.record(series, measurement.time_unix_nano, measurement.value)?;
-        if (measurement.is_exemplar() || self.config.stream_measurements)
+        if (measurement.is_exemplar || self.config.stream_measurements)
             && self.append_measurement(series, measurement, filtered).is_err()
         {
             self.count(Signal::Measurements, Counter::ExemplarLost, 1);
@@ -189,7 +196,35 @@ impl Recorder {
         Ok(())
     }
 
-    /// Publishes a measurement as a record: an exemplar if its span is sampled, a raw point otherwise.
+    /// Records the total that was observed for a series of a sum.
+    pub(crate) fn record_total(
+        &self,
+        series: SeriesRef,
+        time_unix_nano: u64,
+        total: Number,
+    ) -> Result<(), Error> {
+        self.check_open()?;
+        self.metrics.store_total(series, time_unix_nano, total)
+    }
+
+    /// Records an exemplar of a series, with those of its attributes that the series does not have.
+    pub(crate) fn record_exemplar(
+        &self,
+        series: SeriesRef,
+        time_unix_nano: u64,
+        value: Number,
+        context: Option<&SpanContext>,
+        attributes: &dyn Attributes,
+    ) -> Result<(), Error> {
+        self.check_open()?;
+        if let Some(context) = context {
+            check_ids("span_context", &context.trace_id, "span_context", context.span_id)?;
+        }
+        let measurement = Measurement { time_unix_nano, value, context, is_exemplar: true };
+        self.append_measurement(series, measurement, attributes)
+    }
+
+    /// Publishes a measurement as a record: an exemplar or a raw point.
     fn append_measurement(
         &self,
         series: SeriesRef,
@@ -223,14 +258,15 @@ pub(crate) struct Measurement<'a> {
     pub(crate) time_unix_nano: u64,
     pub(crate) value: Number,
     pub(crate) context: Option<&'a SpanContext>,
+    pub(crate) is_exemplar: bool,
+}
+
+/// Whether a measurement is an exemplar unless its caller says otherwise.
+fn is_sampled(context: Option<&SpanContext>) -> bool {
+    context.is_some_and(|context| context.flags & SAMPLED != 0)
 }
 
 impl Measurement<'_> {
-    /// Whether its span is sampled.
-    fn is_exemplar(&self) -> bool {
-        self.context.is_some_and(|context| context.flags & SAMPLED != 0)
-    }
-
     /// The body of its record, without references.
     fn body(&self) -> MeasurementBody {
         let mut body = MeasurementBody::new_zeroed();
@@ -243,7 +279,7 @@ impl Measurement<'_> {
             Number::Double(number) => (number.to_bits(), MEASUREMENT_FLAG_DOUBLE),
         };
         body.value_bits.set(bits);
-        body.flags.set(double | if self.is_exemplar() { 0 } else { MEASUREMENT_FLAG_RAW });
+        body.flags.set(double | if self.is_exemplar { 0 } else { MEASUREMENT_FLAG_RAW });
         body
     }
 }
@@ -269,12 +305,17 @@ fn stream_body(scope: ScopeRef, aggregation: &Aggregation<'_>) -> MetricStreamBo
     body
 }
 
-/// Appends the `Boundaries` item: at most 16,384 doubles, so its length fits.
+/// Appends the `Boundaries` item: at most 16,384 doubles.
 fn append_boundaries(bytes: &mut Vec<u8>, boundaries: &[f64]) {
-    let length = ItemHeader::SIZE + boundaries.len() * 8;
-    let header = ItemHeader::new(ItemTag::Boundaries.code(), u32::try_from(length).unwrap_or(0), 0);
+    let payload: Vec<u8> = boundaries.iter().flat_map(|boundary| boundary.to_le_bytes()).collect();
+    append_item(bytes, ItemTag::Boundaries, &payload);
+}
+
+/// Appends an item whose length fits its 24 bits.
+fn append_item(bytes: &mut Vec<u8>, tag: ItemTag, payload: &[u8]) {
+    let length = ItemHeader::SIZE + payload.len();
+    let header = ItemHeader::new(tag.code(), u32::try_from(length).unwrap_or(0), 0);
     bytes.extend_from_slice(header.as_bytes());
-    for boundary in boundaries {
-        bytes.extend_from_slice(&boundary.to_le_bytes());
-    }
+    bytes.extend_from_slice(payload);
+    bytes.resize(align8(bytes.len()), 0);
 }

@@ -60,6 +60,8 @@ pub(crate) struct Found {
 struct Stream {
     reference: u32,
     aggregator: Aggregator,
+    /// Its own, beside that of all streams.
+    cardinality_limit: u32,
     created_unix_nano: u64,
     /// Series, without the overflow series. Changed under the lock of `space`.
     count: AtomicU32,
@@ -122,9 +124,11 @@ impl Metrics {
         &self,
         metric: MetricRef,
         aggregation: &Aggregation<'_>,
+        cardinality_limit: Option<u32>,
         created_unix_nano: u64,
     ) -> Result<(), Error> {
-        let stream = Stream::new(metric.raw(), Aggregator::new(aggregation)?, created_unix_nano);
+        let aggregator = Aggregator::new(aggregation)?;
+        let stream = Stream::new(metric.raw(), aggregator, cardinality_limit, created_unix_nano);
         let mut space = self.space.lock_bounded().ok_or(Error::Busy)?;
         if self.stream(metric).is_ok() { Ok(()) } else { self.register(&mut space, Arc::new(stream)) }
     }
@@ -152,6 +156,17 @@ impl Metrics {
     pub(crate) fn record(&self, series: SeriesRef, time_unix_nano: u64, value: Number) -> Result<(), Error> {
         let series = self.get(series)?;
         series.cell.record(self.storage.mapping(), &series.stream.aggregator, time_unix_nano, value)
+    }
+
+    /// Makes the sum of a series the total that was observed.
+    pub(crate) fn store_total(
+        &self,
+        series: SeriesRef,
+        time_unix_nano: u64,
+        total: Number,
+    ) -> Result<(), Error> {
+        let series = self.get(series)?;
+        series.cell.store_total(self.storage.mapping(), &series.stream.aggregator, time_unix_nano, total)
     }
 
     /// As [`Cell::age`], of every series.
@@ -269,7 +284,8 @@ impl Metrics {
         // One is left for the overflow series.
         let count = stream.count.load(Ordering::Relaxed);
         let size = stream.aggregator.series_size();
-        if count >= self.cardinality_limit.saturating_sub(1) || !self.has_room(space, size) {
+        let limit = self.cardinality_limit.min(stream.cardinality_limit);
+        if count >= limit.saturating_sub(1) || !self.has_room(space, size) {
             return Err(Error::CellsFull);
         }
         let slot = self.series.slot(attribute_set::hash(self.seed, stream.reference, items));
@@ -418,10 +434,16 @@ impl Set {
 }
 
 impl Stream {
-    fn new(reference: u32, aggregator: Aggregator, created_unix_nano: u64) -> Self {
+    fn new(
+        reference: u32,
+        aggregator: Aggregator,
+        cardinality_limit: Option<u32>,
+        created_unix_nano: u64,
+    ) -> Self {
         Self {
             reference,
             aggregator,
+            cardinality_limit: cardinality_limit.unwrap_or(u32::MAX),
             created_unix_nano,
             count: AtomicU32::new(0),
             overflow: OnceLock::new(),

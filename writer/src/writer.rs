@@ -140,8 +140,29 @@ impl Writer {
         scope: ScopeRef,
         stream: &MetricStream<'_>,
     ) -> Result<MetricRef, Error> {
+        self.define_metric_stream(scope, stream, None)
+    }
+
+    /// As [`Self::create_metric_stream`], of a stream with a cardinality limit of its own (OTel "View"): at most so
+    /// many series, 2 at least, the overflow series included. [`crate::Config::cardinality_limit`] holds as well.
+    pub fn create_limited_metric_stream(
+        &self,
+        scope: ScopeRef,
+        stream: &MetricStream<'_>,
+        cardinality_limit: u32,
+    ) -> Result<MetricRef, Error> {
+        self.define_metric_stream(scope, stream, Some(cardinality_limit))
+    }
+
+    fn define_metric_stream(
+        &self,
+        scope: ScopeRef,
+        stream: &MetricStream<'_>,
+        cardinality_limit: Option<u32>,
+    ) -> Result<MetricRef, Error> {
         let recorder = self.recorder()?;
-        recorder.counted(Signal::Measurements, recorder.create_metric_stream(scope, stream))
+        let metric = recorder.create_metric_stream(scope, stream, cardinality_limit);
+        recorder.counted(Signal::Measurements, metric)
     }
 
     /// Aggregates a measurement. With the context of a sampled span it is also kept as an exemplar.
@@ -170,12 +191,52 @@ impl Writer {
     #[inline]
     pub fn record_bound(&self, series: SeriesRef, time_unix_nano: u64, value: Number) -> Result<(), Error> {
         let recorder = self.recorder()?;
-        let measurement = Measurement { time_unix_nano, value, context: None };
+        let measurement = Measurement { time_unix_nano, value, context: None, is_exemplar: false };
         let outcome = recorder.check_open().and_then(|()| recorder.record_in(series, measurement, &()));
         if outcome.is_ok() && recorder.metrics.is_overflow(series) {
             recorder.count(Signal::Measurements, Counter::CardinalityOverflow, 1);
         }
         recorder.counted(Signal::Measurements, outcome)
+    }
+
+    /// Whether a bound series is the overflow series of its stream (OTel "Cardinality limits"), which does not have
+    /// the attributes it was bound with.
+    pub fn is_overflow(&self, series: SeriesRef) -> bool {
+        self.recorder().is_ok_and(|recorder| recorder.metrics.is_overflow(series))
+    }
+
+    /// Makes the value of a bound series the total that was observed (OTel "Asynchronous Counter"): what was recorded
+    /// of the series before is replaced in one step. Of a series that is also added to, additions made meanwhile
+    /// may be lost.
+    ///
+    /// Totals of a series that were integers and are doubles now are exact to the precision of the larger one.
+    ///
+    /// Errors: a series of another aggregation than [`crate::Aggregation::Sum`], NaN, an infinity, a negative total
+    /// of a monotonic sum: [`Error::Invalid`].
+    pub fn record_total(&self, series: SeriesRef, time_unix_nano: u64, total: Number) -> Result<(), Error> {
+        let recorder = self.recorder()?;
+        let outcome = recorder.record_total(series, time_unix_nano, total);
+        if outcome.is_ok() && recorder.metrics.is_overflow(series) {
+            recorder.count(Signal::Measurements, Counter::CardinalityOverflow, 1);
+        }
+        recorder.counted(Signal::Measurements, outcome)
+    }
+
+    /// Records an exemplar of a bound series (OTel "Exemplar"), in addition to the measurement itself. Attributes
+    /// that the series has are left out of it. Without a context it belongs to no span.
+    ///
+    /// An exemplar that is lost is no lost measurement: it is counted as [`Counter::ExemplarLost`] alone.
+    pub fn record_exemplar(
+        &self,
+        series: SeriesRef,
+        time_unix_nano: u64,
+        value: Number,
+        context: Option<&SpanContext>,
+        attributes: &dyn Attributes,
+    ) -> Result<(), Error> {
+        let recorder = self.recorder()?;
+        let outcome = recorder.record_exemplar(series, time_unix_nano, value, context, attributes);
+        outcome.inspect_err(|_| recorder.count(Signal::Measurements, Counter::ExemplarLost, 1))
     }
 
     /// Records an event: an OTLP log record.

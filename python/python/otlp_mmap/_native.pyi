@@ -160,6 +160,8 @@ class Writer:
         description: str,
         unit: str,
         aggregation: _Aggregation,
+        *,
+        cardinality_limit: int | None = None,
     ) -> int:
         """Defines a metric stream of an instrumentation scope and returns its reference.
 
@@ -174,6 +176,8 @@ class Writer:
                 `{"histogram": {"aggregation_temporality": ..., "bucket_boundaries": [...]}}`, `Histogram`;
                 `{"exp_histogram": {"aggregation_temporality": ..., "max_buckets": ..., "max_scale": ...}}`,
                 `ExponentialHistogram`. A temporality is "DELTA" (1) or "CUMULATIVE" (2).
+            cardinality_limit: most series of the stream, the overflow series included, 2 at least; by default, and
+                at most, the writer's.
         """
     def record_measurement(
         self,

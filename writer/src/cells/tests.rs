@@ -43,6 +43,10 @@ impl Lab {
         self.cell.record(&self.mapping, &self.aggregator, time, value)
     }
 
+    fn store_total(&self, time: u64, total: Number) -> Result<(), Error> {
+        self.cell.store_total(&self.mapping, &self.aggregator, time, total)
+    }
+
     /// Records although the machine may be so busy that others keep the cell for longer than a call waits.
     fn record_in_the_end(&self, time: u64, value: Number) {
         while let Err(error) = self.record(time, value) {
@@ -233,6 +237,71 @@ fn what_cannot_be_aggregated_is_refused_and_changes_nothing() {
     assert_eq!(lab.read().1, [0; 8]);
     lab.record(1, Number::Double(-0.0)).unwrap();
     lab.record(1, Number::Int(0)).unwrap();
+}
+
+/// What a reader makes of the cell of a sum (SPEC "Sums").
+fn sum_of(words: &[u64]) -> Number {
+    let (int, double) = (words[INT_VALUE].cast_signed(), f64::from_bits(words[DOUBLE_BITS]));
+    match words[SEEN] {
+        VALUE_INT => Number::Int(int),
+        VALUE_DOUBLE => Number::Double(double),
+        _ => Number::Double(as_double(Number::Int(int)) + double),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_sum_is_the_total_observed_last(totals in proptest::collection::vec(any_number(), 1..20)) {
+        let lab = Lab::new(&SUM);
+        // The largest integer that may be a part of the sum limits how exact a double can be.
+        let mut largest = 0.0_f64;
+        for (time, total) in (1..).zip(&totals) {
+            lab.store_total(time, *total).unwrap();
+            let (_, words) = lab.read();
+            let (found, expected) = (sum_of(&words), as_double(*total));
+            prop_assert_eq!(words[SUM_TIME], time);
+            match (totals[..usize::try_from(time).unwrap()].iter().all(|n| matches!(n, Number::Int(_))), found) {
+                (true, found) => prop_assert_eq!(found, *total),
+                (false, found) => {
+                    let error = (as_double(found) - expected).abs();
+                    largest = largest.max(expected.abs().min(9.3e18));
+                    prop_assert!(error <= largest * f64::EPSILON + expected.abs() * f64::EPSILON, "{:?}", found);
+                }
+            }
+            largest = if let Number::Int(_) = total { largest.max(expected.abs()) } else { largest };
+        }
+    }
+}
+
+#[test]
+fn totals_that_were_integers_go_on_as_doubles() {
+    let lab = Lab::new(&SUM);
+    for (total, found) in [
+        (Number::Int(0), Number::Int(0)),
+        (Number::Int(7), Number::Int(7)),
+        (Number::Double(7.25), Number::Double(7.25)),
+        (Number::Double(0.5), Number::Double(0.5)),
+        (Number::Int(9), Number::Double(9.0)),
+        (Number::Double(-3.0), Number::Double(-3.0)),
+    ] {
+        lab.store_total(1, total).unwrap();
+        assert_eq!(sum_of(&lab.read().1), found);
+    }
+}
+
+#[test]
+fn only_a_sum_has_a_total() {
+    for aggregation in [GAUGE, HISTOGRAM, exponential(10, 20)] {
+        let lab = Lab::new(&aggregation);
+        let before = lab.read();
+        assert!(matches!(lab.store_total(1, Number::Int(1)), Err(Error::Invalid { argument: "series", .. })));
+        assert_eq!(lab.read(), before);
+    }
+    let lab = Lab::new(&Aggregation::Sum { temporality: Cumulative, is_monotonic: true });
+    for total in [Number::Int(-1), Number::Double(f64::NAN), Number::Double(f64::INFINITY)] {
+        assert!(matches!(lab.store_total(1, total), Err(Error::Invalid { argument: "value", .. })));
+    }
+    assert_eq!(lab.read().1, [0; 8]);
 }
 
 #[test]

@@ -89,8 +89,9 @@ impl Metrics {
 impl Defined {
     fn new(dictionary: &Dictionary, now_unix_nano: u64) -> Self {
         let stream = |reference| {
-            let aggregator = defined_aggregator(&dictionary.payload(reference))?;
-            Some(Arc::new(Stream::new(reference, aggregator, now_unix_nano)))
+            let payload = dictionary.payload(reference);
+            let aggregator = defined_aggregator(&payload)?;
+            Some(Arc::new(Stream::new(reference, aggregator, defined_limit(&payload), now_unix_nano)))
         };
         let set = |reference| (reference, Set { reference, items: dictionary.payload(reference).into() });
         let streams: Vec<_> =
@@ -133,10 +134,21 @@ fn defined_aggregator(payload: &[u8]) -> Option<Aggregator> {
     Aggregator::new(&aggregation).ok()
 }
 
+/// The cardinality limit that the definition of a stream in the dictionary gives.
+fn defined_limit(payload: &[u8]) -> Option<u32> {
+    let (_, items) = MetricStreamBody::read_from_prefix(payload).ok()?;
+    item(items, ItemTag::CardinalityLimit).first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+/// The payload (and padding) of the first item with a tag; empty if there is none.
+fn item(items: &[u8], wanted: ItemTag) -> &[u8] {
+    let found = attribute_set::Items(items).find(|item| tag(item) == Some(wanted.code()));
+    found.and_then(|item| item.get(ItemHeader::SIZE..)).unwrap_or_default()
+}
+
 /// The doubles of the `Boundaries` item, if there is one.
 fn boundaries(items: &[u8]) -> Vec<f64> {
-    let item = attribute_set::Items(items).find(|item| tag(item) == Some(ItemTag::Boundaries.code()));
-    let payload = item.and_then(|item| item.get(ItemHeader::SIZE..)).unwrap_or_default();
+    let payload = item(items, ItemTag::Boundaries);
     payload.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
 }
 

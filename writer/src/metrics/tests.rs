@@ -46,7 +46,7 @@ impl Lab {
         definition.extend_from_slice(ItemHeader::new(ItemTag::Name.code(), 16, 0).as_bytes());
         definition.extend_from_slice(&name);
         let metric = MetricRef(self.dictionary.define(EntryKind::MetricStream, &definition).unwrap());
-        self.metrics.define(metric, aggregation, 1000).unwrap();
+        self.metrics.define(metric, aggregation, None, 1000).unwrap();
         metric
     }
 
@@ -203,7 +203,7 @@ fn references_are_checked() {
     }
     // A second registration changes nothing.
     lab.add(metric, &[], 1);
-    lab.metrics.define(metric, &Aggregation::Gauge, 1).unwrap();
+    lab.metrics.define(metric, &Aggregation::Gauge, None, 1).unwrap();
     lab.add(metric, &[], 1);
     assert_eq!(lab.sums(), [2]);
 }
@@ -253,13 +253,13 @@ fn full_cells_leave_every_stream_its_overflow_series() {
     let found = lab.add(histogram, &[int("n", 1)], 1);
     assert!(found.overflow && found == lab.add(histogram, &[], 2));
     assert_eq!(lab.published().len(), added + 2);
-    let error = lab.metrics.define(MetricRef(999), &COUNTER, 1).unwrap_err();
+    let error = lab.metrics.define(MetricRef(999), &COUNTER, None, 1).unwrap_err();
     assert!(matches!(error, Error::CellsFull));
     // One that is too large from the start.
     let lab = Lab::new();
     let large =
         Aggregation::ExponentialHistogram { temporality: Cumulative, max_buckets: 16_384, max_scale: 20 };
-    assert!(matches!(lab.metrics.define(MetricRef(999), &large, 1), Err(Error::CellsFull)));
+    assert!(matches!(lab.metrics.define(MetricRef(999), &large, None, 1), Err(Error::CellsFull)));
 }
 
 #[test]

@@ -39,13 +39,19 @@ impl Series {
         self.cell.record(&self.mapping, &self.aggregator, time_unix_nano, value).unwrap();
     }
 
+    fn store_total(&self, time_unix_nano: u64, total: Number) {
+        self.cell.store_total(&self.mapping, &self.aggregator, time_unix_nano, total).unwrap();
+    }
+
     fn load(&self, offset: usize, ordering: Ordering) -> u64 {
         self.mapping.word(SeriesHeader::SIZE + offset).load(ordering)
     }
 }
 
+type Record = fn(&Series, u64, Number);
+
 /// A value of a sum that is found has its type and its time.
-fn a_value_has_type_and_time(value: Number, offset: usize, bits: u64, kind: u64) {
+fn a_value_has_type_and_time(record: Record, value: Number, offset: usize, bits: u64, kind: u64) {
     explore(None, &["0", "1"], move |outcomes| {
         let series = Series::sum();
         let observer = thread::spawn({
@@ -60,7 +66,7 @@ fn a_value_has_type_and_time(value: Number, offset: usize, bits: u64, kind: u64)
                 }
             }
         });
-        series.record(7, value);
+        record(&series, 7, value);
         observer.join().unwrap();
     });
 }
@@ -70,17 +76,46 @@ const DOUBLE_BITS: usize = offset_of!(SumCell, double_bits);
 
 #[test]
 fn a_small_integer_has_type_and_time() {
-    a_value_has_type_and_time(Number::Int(5), INT_VALUE, 5, VALUE_INT);
+    a_value_has_type_and_time(Series::record, Number::Int(5), INT_VALUE, 5, VALUE_INT);
 }
 
 #[test]
 fn a_large_integer_has_type_and_time() {
-    a_value_has_type_and_time(Number::Int(1 << 50), INT_VALUE, 1 << 50, VALUE_INT);
+    a_value_has_type_and_time(Series::record, Number::Int(1 << 50), INT_VALUE, 1 << 50, VALUE_INT);
 }
 
 #[test]
 fn a_double_has_type_and_time() {
-    a_value_has_type_and_time(Number::Double(0.5), DOUBLE_BITS, 0.5_f64.to_bits(), VALUE_DOUBLE);
+    a_value_has_type_and_time(Series::record, Number::Double(0.5), DOUBLE_BITS, 0.5_f64.to_bits(), VALUE_DOUBLE);
+}
+
+#[test]
+fn a_total_of_integers_has_type_and_time() {
+    a_value_has_type_and_time(Series::store_total, Number::Int(5), INT_VALUE, 5, VALUE_INT);
+}
+
+#[test]
+fn a_total_of_doubles_has_type_and_time() {
+    let bits = 0.5_f64.to_bits();
+    a_value_has_type_and_time(Series::store_total, Number::Double(0.5), DOUBLE_BITS, bits, VALUE_DOUBLE);
+}
+
+/// Whichever is stored last, the sum is one of them, also where one is an integer and the other a double.
+#[test]
+fn threads_that_store_totals_leave_one_of_them() {
+    explore(None, &["5", "8"], |outcomes| {
+        let series = Series::sum();
+        series.store_total(1, Number::Int(2));
+        let other = thread::spawn({
+            let series = Arc::clone(&series);
+            move || series.store_total(2, Number::Double(8.0))
+        });
+        series.store_total(2, Number::Int(5));
+        other.join().unwrap();
+        let integers = series.load(INT_VALUE, Ordering::Relaxed);
+        let doubles = f64::from_bits(series.load(DOUBLE_BITS, Ordering::Relaxed));
+        outcomes.note((f64::from(u32::try_from(integers).unwrap()) + doubles).to_string());
+    });
 }
 
 #[test]
@@ -171,7 +206,7 @@ fn a_new_series_has_its_header_and_its_attributes() {
         let dictionary = Dictionary::new(Arc::clone(&storage), 0..DICTIONARY, 1, 0).unwrap();
         let metrics = Metrics::new(Arc::clone(&storage), DICTIONARY..DICTIONARY + CELLS, 3, 1).unwrap();
         let sum = Aggregation::Sum { temporality: Temporality::Cumulative, is_monotonic: true };
-        metrics.define(MetricRef(9), &sum, 1).unwrap();
+        metrics.define(MetricRef(9), &sum, None, 1).unwrap();
         let mut items = Vec::new();
         Encoder::new(&mut items, &dictionary, usize::MAX, usize::MAX).bool(Key::Str("k"), true).unwrap();
         let observer = thread::spawn({
