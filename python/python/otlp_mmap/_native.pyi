@@ -12,19 +12,26 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AnyValue, Attributes
+from opentelemetry.util.types import Attributes as _InstrumentAttributes
 from typing_extensions import Self, disjoint_base
 
 from .aggregation import Aggregation, TemporalityLike
 from .model import Event, Fault, FileInfo, Metric, Span, SpanContext
 
 __all__ = [
+    "Counter",
     "CurrentSpan",
+    "Gauge",
+    "Histogram",
+    "Instrument",
     "Logger",
     "LoggingHandler",
     "NonRecordingSpan",
     "Reader",
     "SpanHooks",
+    "Switch",
     "Tracer",
+    "UpDownCounter",
     "Writer",
     "_Span",
     "__version__",
@@ -769,3 +776,64 @@ class LoggingHandler:
         """
     def emit(self, record: logging.LogRecord) -> None:
         """Records a record. What goes wrong is handled as `logging` is configured to."""
+
+class Instrument:
+    """What every instrument has: where its measurements go. Extended in Python, never used by itself."""
+
+    def __new__(cls, *_args: object, **_kwargs: object) -> Self: ...
+    def _connect(self, enabled: Switch | None, offered: Switch | None) -> None:
+        """Makes switches say whether to measure, and whether to offer measurements to metric readers. Once."""
+    def _record_into(
+        self, writer: Writer, streams: Sequence[tuple[int, Sequence[str] | None, bool]], exemplar_filter: object
+    ) -> None:
+        """Has measurements recorded into streams of a file. Once.
+
+        Args:
+            writer: of the file.
+            streams: of each the reference, the attribute keys that its series keep (None: all), and whether it is
+                a sum of which totals are observed.
+            exemplar_filter: 0: none is kept; 1: those in the context of a sampled span; 2: all; or an
+                `ExemplarFilter`.
+        """
+    def _record_observations(self, observations: list[tuple[float, object, object]], time_unix_nano: int) -> None:
+        """Records what the callbacks of an asynchronous instrument have observed together, at one time.
+
+        Args:
+            observations: tuples of value, attributes and context.
+            time_unix_nano: unix nanoseconds.
+        """
+
+class Counter(Instrument):
+    """Counts what only ever grows."""
+
+    def add(self, amount: float, attributes: _InstrumentAttributes = None, context: Context | None = None) -> None:
+        """Adds an amount, which must not be negative."""
+
+class UpDownCounter(Instrument):
+    """Counts what grows and shrinks."""
+
+    def add(self, amount: float, attributes: _InstrumentAttributes = None, context: Context | None = None) -> None:
+        """Adds an amount, which may be negative."""
+
+class Histogram(Instrument):
+    """Records values whose distribution matters."""
+
+    def record(self, amount: float, attributes: _InstrumentAttributes = None, context: Context | None = None) -> None:
+        """Records an amount, which must not be negative."""
+
+class Gauge(Instrument):
+    """Keeps the last value."""
+
+    def set(self, amount: float, attributes: _InstrumentAttributes = None, context: Context | None = None) -> None:
+        """Sets the value."""
+
+@final
+class Switch:
+    """A switch that Python sets and that native calls look at."""
+
+    def __new__(cls, on: bool) -> Self: ...
+    @property
+    def on(self) -> bool:
+        """Whether it is on."""
+    def turn(self, on: bool) -> None:
+        """Turns it on or off."""

@@ -221,7 +221,7 @@ fn measure(
         streams.record(instrument.py(), time, value, attributes, context);
     }
     if this.offered.get().is_none_or(|switch| switch.get().is_on()) {
-        offer(instrument, amount, time, attributes, context);
+        offer(instrument, amount, attributes, context);
     }
 }
 
@@ -230,13 +230,12 @@ fn measure(
 fn offer(
     instrument: &Bound<'_, Instrument>,
     amount: &Bound<'_, PyAny>,
-    time: u64,
     attributes: Option<&Bound<'_, PyAny>>,
     context: Option<&Bound<'_, PyAny>>,
 ) {
     static SAID: log::Once = log::Once::new();
     let py = instrument.py();
-    let offered = instrument.call_method1(intern!(py, "_offer"), (amount, time, attributes, context));
+    let offered = instrument.call_method1(intern!(py, "_offer"), (amount, attributes, context));
     if let Err(error) = offered {
         SAID.not_recorded(py, LOGGER, "a measurement for a metric reader", &error);
     }

@@ -10,7 +10,7 @@ from logging import getLogger
 from os import environ
 from threading import Lock
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from opentelemetry import metrics as api
 from opentelemetry.metrics import NoOpMeter
@@ -99,7 +99,7 @@ class MeterProvider(api.MeterProvider):
     """
 
     _all_metric_readers_lock = Lock()
-    _all_metric_readers: weakref.WeakSet[MetricReader] = weakref.WeakSet()
+    _all_metric_readers: ClassVar[weakref.WeakSet[MetricReader]] = weakref.WeakSet()
 
     def __init__(
         self,

@@ -73,11 +73,10 @@ class _Aggregation(ABC):
     ) -> DataPointT | None:
         """The point of the series, at the time given; None: there is none."""
         with self._lock:
-            point = self._point(collection_aggregation_temporality, collection_start_nano)
-        return point
+            return self._point(collection_aggregation_temporality, collection_start_nano)
 
     @abstractmethod
-    def _add(self, value: int | float) -> None: ...
+    def _add(self, value: float) -> None: ...
 
     @abstractmethod
     def _point(self, temporality: AggregationTemporality, now: int) -> DataPointT | None: ...
@@ -92,7 +91,7 @@ class _DropAggregation(_Aggregation):
     def aggregate(self, measurement: Measurement, should_sample_exemplar: bool = True) -> None:
         """Does nothing."""
 
-    def _add(self, value: int | float) -> None: ...
+    def _add(self, value: float) -> None: ...
 
     def _point(self, temporality: AggregationTemporality, now: int) -> None: ...
 
@@ -154,7 +153,7 @@ class _SumAggregation(_Periodic):
     def _reset(self) -> None:
         self._value: int | float = 0
 
-    def _add(self, value: int | float) -> None:
+    def _add(self, value: float) -> None:
         self._is_empty = False
         self._value += value
 
@@ -181,7 +180,7 @@ class _LastValueAggregation(_Aggregation):
         self._instrument_is_synchronous = instrument_is_synchronous
         self._value: int | float | None = None
 
-    def _add(self, value: int | float) -> None:
+    def _add(self, value: float) -> None:
         self._value = value
 
     def _point(self, temporality: AggregationTemporality, now: int) -> NumberDataPoint | None:
@@ -203,7 +202,7 @@ class _HistogramAggregation(_Periodic):
         self._min = math.inf
         self._max = -math.inf
 
-    def _add(self, value: int | float) -> None:
+    def _add(self, value: float) -> None:
         self._is_empty = False
         self._sum += value
         if self._record_min_max:
@@ -241,15 +240,15 @@ class _ExplicitBucketHistogramAggregation(_HistogramAggregation):
 
     def _reset(self) -> None:
         super()._reset()
-        self._counts = [0] * (len(self._boundaries) + 1)
+        self._value = [0] * (len(self._boundaries) + 1)
 
-    def _add(self, value: int | float) -> None:
+    def _add(self, value: float) -> None:
         super()._add(value)
-        self._counts[bisect_left(self._boundaries, value)] += 1
+        self._value[bisect_left(self._boundaries, value)] += 1
 
     def _histogram(self, start: int, now: int) -> HistogramDataPoint:
         return HistogramDataPoint(
-            self._attributes, start, now, sum(self._counts), self._sum, tuple(self._counts), self._boundaries,
+            self._attributes, start, now, sum(self._value), self._sum, tuple(self._value), self._boundaries,
             self._min, self._max, self._exemplars(),
         )  # fmt: skip
 
@@ -299,7 +298,7 @@ class _ExponentialBucketHistogramAggregation(_HistogramAggregation):
         self._positive = _Counts(self._max_size)
         self._negative = _Counts(self._max_size)
 
-    def _add(self, value: int | float) -> None:
+    def _add(self, value: float) -> None:
         super()._add(value)
         if value == 0:
             self._zero_count += 1

@@ -17,6 +17,7 @@ from opentelemetry.context import Context, get_current
 from opentelemetry.metrics import CallbackOptions, CallbackT
 from opentelemetry.metrics._internal.instrument import _MetricsHistogramAdvisory
 from opentelemetry.util.types import Attributes
+from typing_extensions import Self
 
 from ...._native import Counter as NativeCounter
 from ...._native import Gauge as NativeGauge
@@ -96,14 +97,10 @@ class _Synchronous(_Instrument):
     ) -> None:
         self._begin(name, instrumentation_scope, measurement_consumer, unit, description, _meter_config)
 
-    def _offer(
-        self, amount: int | float, time_unix_nano: int, attributes: Attributes, context: Context | None
-    ) -> None:
+    def _offer(self, amount: float, attributes: Attributes, context: Context | None) -> None:
         """Called by the native methods if a metric reader of the process is to see the measurement."""
         context = get_current() if context is None else context
-        self._measurement_consumer.consume_measurement(
-            Measurement(amount, time_unix_nano, self, context, attributes)
-        )
+        self._measurement_consumer.consume_measurement(Measurement(amount, time_ns(), self, context, attributes))
 
 
 class _Asynchronous(_Instrument, NativeInstrument):
@@ -136,12 +133,14 @@ class _Asynchronous(_Instrument, NativeInstrument):
                     else:
                         message = "A callback of instrument %s observed %s, which is not finite: it was left out"
                         _logger.warning(message, self.name, observation.value)
-            except Exception:
+            except Exception:  # noqa: PERF203 - the others go on
                 _logger.exception("Callback failed for instrument %s.", self.name)
 
     def _record(self, measurements: Sequence[Measurement]) -> None:
         """Records what the callbacks observed into the file."""
-        observations = [(found.value, found.attributes, found.context) for found in measurements]
+        observations: list[tuple[float, object, object]] = [
+            (found.value, found.attributes, found.context) for found in measurements
+        ]
         self._record_observations(observations, measurements[-1].time_unix_nano if measurements else 0)
 
 
@@ -168,7 +167,7 @@ def _refuse_direct_use(cls: type, public: type) -> None:
 class Counter(NativeCounter, _Synchronous, api.Counter):
     """Counts what only ever grows. Made by `Meter.create_counter`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Counter:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuses direct use."""
         _refuse_direct_use(cls, Counter)
         return super().__new__(cls)
@@ -177,7 +176,7 @@ class Counter(NativeCounter, _Synchronous, api.Counter):
 class UpDownCounter(NativeUpDownCounter, _Synchronous, api.UpDownCounter):
     """Counts what grows and shrinks. Made by `Meter.create_up_down_counter`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> UpDownCounter:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuses direct use."""
         _refuse_direct_use(cls, UpDownCounter)
         return super().__new__(cls)
@@ -186,7 +185,7 @@ class UpDownCounter(NativeUpDownCounter, _Synchronous, api.UpDownCounter):
 class Histogram(NativeHistogram, _Synchronous, api.Histogram):
     """Records values whose distribution matters. Made by `Meter.create_histogram`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Histogram:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuses direct use."""
         _refuse_direct_use(cls, Histogram)
         return super().__new__(cls)
@@ -209,7 +208,7 @@ class Histogram(NativeHistogram, _Synchronous, api.Histogram):
 class Gauge(NativeGauge, _Synchronous, api._Gauge):
     """Keeps the last value. Made by `Meter.create_gauge`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Gauge:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuses direct use."""
         _refuse_direct_use(cls, Gauge)
         return super().__new__(cls)
@@ -218,7 +217,7 @@ class Gauge(NativeGauge, _Synchronous, api._Gauge):
 class ObservableCounter(_Asynchronous, api.ObservableCounter):
     """Observes a sum that only ever grows. Made by `Meter.create_observable_counter`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> ObservableCounter:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuses direct use."""
         _refuse_direct_use(cls, ObservableCounter)
         return super().__new__(cls)
@@ -227,7 +226,7 @@ class ObservableCounter(_Asynchronous, api.ObservableCounter):
 class ObservableUpDownCounter(_Asynchronous, api.ObservableUpDownCounter):
     """Observes a sum that grows and shrinks. Made by `Meter.create_observable_up_down_counter`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> ObservableUpDownCounter:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuses direct use."""
         _refuse_direct_use(cls, ObservableUpDownCounter)
         return super().__new__(cls)
@@ -236,7 +235,7 @@ class ObservableUpDownCounter(_Asynchronous, api.ObservableUpDownCounter):
 class ObservableGauge(_Asynchronous, api.ObservableGauge):
     """Observes a value. Made by `Meter.create_observable_gauge`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> ObservableGauge:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuses direct use."""
         _refuse_direct_use(cls, ObservableGauge)
         return super().__new__(cls)

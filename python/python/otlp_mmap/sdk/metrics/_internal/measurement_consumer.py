@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from logging import getLogger
@@ -89,12 +90,14 @@ class SynchronousMeasurementConsumer(MeasurementConsumer):
             for instrument in self._async_instruments:
                 self._observe(instrument, CallbackOptions())
 
-    def _observe(self, instrument: Any, options: CallbackOptions) -> list[Measurement]:
-        measurements = list(instrument.callback(options))
+    def _observe(self, instrument: Any, options: CallbackOptions, deadline: float = math.inf) -> list[Measurement]:
+        measurements = list(instrument.callback(options) or ())
         try:
             instrument._record(measurements)
         except Exception:
             _logger.exception("What instrument %s observed was not recorded", instrument.name)
+        if time_ns() >= deadline:
+            raise MetricsTimeoutError("Timed out while executing callback")
         return measurements
 
     def collect(self, metric_reader: Any, timeout_millis: float = _DEFAULT_TIMEOUT_MILLIS) -> MetricsData | None:
@@ -109,10 +112,7 @@ class SynchronousMeasurementConsumer(MeasurementConsumer):
             for instrument in self._async_instruments:
                 remaining = (deadline - time_ns()) / 1_000_000
                 options = CallbackOptions(timeout_millis=min(remaining, _DEFAULT_TIMEOUT_MILLIS))
-                measurements = self._observe(instrument, options)
-                if time_ns() >= deadline:
-                    raise MetricsTimeoutError("Timed out while executing callback")
-                for measurement in measurements:
+                for measurement in self._observe(instrument, options, deadline):
                     storage.consume_measurement(measurement, self._is_exemplar(measurement))
             return storage.collect()
 

@@ -145,7 +145,9 @@ class Meter(api.Meter):
     ) -> _InstrumentT:
         """The instrument that is registered already, or a new one."""
         with self._instrument_registration_lock:
-            status = self._register_instrument(name, kind, unit, description, *(() if advisory is None else (advisory,)))
+            status = self._register_instrument(
+                name, kind, unit, description, *(() if advisory is None else (advisory,))
+            )
             is_new = not status.already_registered
             if is_new:
                 make = cast("Callable[..., _InstrumentT]", kind)
@@ -166,7 +168,7 @@ class Meter(api.Meter):
         if status.conflict:
             public = kind.__mro__[1].__name__
             self._log_instrument_registration_conflict(name, public, unit, description, status)
-        return cast("_InstrumentT", instrument)
+        return instrument
 
 
 def _are_numbers(advisory: object) -> bool:

@@ -119,7 +119,8 @@ class MetricReaderStorage:
         now = time_ns()
         scopes: dict[InstrumentationScope, list[Metric]] = {}
         with self._lock:
-            for instrument, streams in self._instrument_view_instrument_matches.items():
+            # A copy: the reader's own measurement may add an instrument, in this thread.
+            for instrument, streams in list(self._instrument_view_instrument_matches.items()):
                 temporality = self._instrument_class_temporality[instrument.__class__]
                 metrics = [metric for stream in streams if (metric := _metric(stream, temporality, now))]
                 if metrics:

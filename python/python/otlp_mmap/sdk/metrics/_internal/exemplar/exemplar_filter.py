@@ -13,7 +13,7 @@ class ExemplarFilter(ABC):
     """Decides which measurements may become exemplars."""
 
     @abstractmethod
-    def should_sample(self, value: int | float, time_unix_nano: int, attributes: Attributes, context: Context) -> bool:
+    def should_sample(self, value: float, time_unix_nano: int, attributes: Attributes, context: Context) -> bool:
         """Whether a measurement may become an exemplar.
 
         Args:
@@ -28,7 +28,7 @@ class ExemplarFilter(ABC):
 class AlwaysOnExemplarFilter(ExemplarFilter):
     """Every measurement may become an exemplar."""
 
-    def should_sample(self, value: int | float, time_unix_nano: int, attributes: Attributes, context: Context) -> bool:
+    def should_sample(self, value: float, time_unix_nano: int, attributes: Attributes, context: Context) -> bool:
         """Always."""
         return True
 
@@ -36,7 +36,7 @@ class AlwaysOnExemplarFilter(ExemplarFilter):
 class AlwaysOffExemplarFilter(ExemplarFilter):
     """There are no exemplars."""
 
-    def should_sample(self, value: int | float, time_unix_nano: int, attributes: Attributes, context: Context) -> bool:
+    def should_sample(self, value: float, time_unix_nano: int, attributes: Attributes, context: Context) -> bool:
         """Never."""
         return False
 
@@ -44,7 +44,7 @@ class AlwaysOffExemplarFilter(ExemplarFilter):
 class TraceBasedExemplarFilter(ExemplarFilter):
     """Measurements made in a sampled span may become exemplars."""
 
-    def should_sample(self, value: int | float, time_unix_nano: int, attributes: Attributes, context: Context) -> bool:
+    def should_sample(self, value: float, time_unix_nano: int, attributes: Attributes, context: Context) -> bool:
         """Whether the context has a sampled span."""
         span = get_current_span(context)
         return span is not INVALID_SPAN and span.get_span_context().trace_flags.sampled

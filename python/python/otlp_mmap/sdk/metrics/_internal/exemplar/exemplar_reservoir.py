@@ -26,7 +26,7 @@ class ExemplarReservoir(ABC):
     """
 
     @abstractmethod
-    def offer(self, value: int | float, time_unix_nano: int, attributes: Attributes, context: Context) -> None:
+    def offer(self, value: float, time_unix_nano: int, attributes: Attributes, context: Context) -> None:
         """Offers a measurement.
 
         Args:
@@ -89,7 +89,7 @@ class FixedSizeExemplarReservoirABC(ExemplarReservoir):
             self._reset()
         return [measurement.exemplar(point_attributes) for _, measurement in sorted(offered.items())]
 
-    def offer(self, value: int | float, time_unix_nano: int, attributes: Attributes, context: Context) -> None:
+    def offer(self, value: float, time_unix_nano: int, attributes: Attributes, context: Context) -> None:
         """Offers a measurement."""
         span = get_current_span(context)
         of = None if span is INVALID_SPAN else span.get_span_context()
@@ -102,9 +102,7 @@ class FixedSizeExemplarReservoirABC(ExemplarReservoir):
             self._offered[index] = _Offered(value, time_unix_nano, attributes, *ids)
 
     @abstractmethod
-    def _find_bucket_index(
-        self, value: int | float, time_unix_nano: int, attributes: Attributes, context: Context
-    ) -> int:
+    def _find_bucket_index(self, value: float, time_unix_nano: int, attributes: Attributes, context: Context) -> int:
         """The place of a measurement.
 
         Raises:
@@ -130,9 +128,7 @@ class SimpleFixedSizeExemplarReservoir(FixedSizeExemplarReservoirABC):
     def _reset(self) -> None:
         self._measurements_seen = 0
 
-    def _find_bucket_index(
-        self, value: int | float, time_unix_nano: int, attributes: Attributes, context: Context
-    ) -> int:
+    def _find_bucket_index(self, value: float, time_unix_nano: int, attributes: Attributes, context: Context) -> int:
         seen = self._measurements_seen
         self._measurements_seen += 1
         index = seen if seen < self._size else randrange(seen + 1)
@@ -153,9 +149,7 @@ class AlignedHistogramBucketExemplarReservoir(FixedSizeExemplarReservoirABC):
         super().__init__(len(boundaries) + 1)
         self._boundaries = boundaries
 
-    def _find_bucket_index(
-        self, value: int | float, time_unix_nano: int, attributes: Attributes, context: Context
-    ) -> int:
+    def _find_bucket_index(self, value: float, time_unix_nano: int, attributes: Attributes, context: Context) -> int:
         return bisect_left(self._boundaries, value)
 
 

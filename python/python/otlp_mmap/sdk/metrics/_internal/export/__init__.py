@@ -12,7 +12,7 @@ from logging import getLogger
 from os import environ, linesep
 from sys import stdout
 from threading import Event, Lock, RLock, Thread
-from time import time_ns
+from time import perf_counter, time_ns
 from typing import IO, Any
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
@@ -35,6 +35,7 @@ from ..instrument import (
 )
 from ..point import AggregationTemporality, MetricsData
 from ..view import is_limit
+from ._collections import Collections
 
 _logger = getLogger(__name__)
 
@@ -75,9 +76,7 @@ class MetricExporter(ABC):
         self._preferred_aggregation = preferred_aggregation
 
     @abstractmethod
-    def export(
-        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
-    ) -> MetricExportResult:
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         """Sends metrics. Never called by two threads at once."""
 
     @abstractmethod
@@ -114,9 +113,7 @@ class ConsoleMetricExporter(MetricExporter):
         self.out = out
         self.formatter = formatter
 
-    def export(
-        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any
-    ) -> MetricExportResult:
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
         """Prints."""
         self.out.write(self.formatter(metrics_data))
         self.out.flush()
@@ -138,7 +135,7 @@ class MetricReader(ABC):
         preferred_aggregation: of instrument classes, where a view has the `DefaultAggregation`.
         cardinality_limits: most series of a stream, without its overflow series, by instrument class; 2,000 for
             those that are missing. A view's own limit goes first.
-        otel_component_type: not used.
+        otel_component_type: what the reader calls itself in metrics about it; by default its class.
     """
 
     def __init__(
@@ -162,6 +159,10 @@ class MetricReader(ABC):
         self._instrument_class_aggregation = _by_class(preferred_aggregation, DefaultAggregation())
         self._instrument_class_cardinality_limit = _by_class(cardinality_limits, _DEFAULT_CARDINALITY_LIMIT)
         self._collect: Callable[..., MetricsData | None] | None = None
+        self._component_type = str(
+            getattr(otel_component_type, "value", otel_component_type) or type(self).__qualname__
+        )
+        self._collections = Collections(self._component_type)
 
     @final
     def collect(self, timeout_millis: float = 10_000) -> None:
@@ -173,7 +174,11 @@ class MetricReader(ABC):
         if self._collect is None:
             _logger.warning("Cannot call collect on a MetricReader until it is registered on a MeterProvider")
             return
-        metrics_data = self._collect(self, timeout_millis=timeout_millis)
+        started = perf_counter()
+        try:
+            metrics_data = self._collect(self, timeout_millis=timeout_millis)
+        finally:
+            self._collections.record(perf_counter() - started)
         if metrics_data is not None:
             self._receive_metrics(metrics_data, timeout_millis=timeout_millis)
 
@@ -183,7 +188,8 @@ class MetricReader(ABC):
         self._collect = func
 
     def _set_meter_provider(self, meter_provider: MeterProvider) -> None:
-        """Called by the meter provider, for readers that measure themselves."""
+        """Called by the meter provider, which measures its readers too."""
+        self._collections = Collections(self._component_type, meter_provider)
 
     @abstractmethod
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
@@ -262,7 +268,12 @@ class PeriodicExportingMetricReader(MetricReader):
         export_timeout_millis: float | None = None,
         cardinality_limits: CardinalityLimits | None = None,
     ) -> None:
-        super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation, cardinality_limits)
+        super().__init__(
+            exporter._preferred_temporality,
+            exporter._preferred_aggregation,
+            cardinality_limits,
+            otel_component_type="periodic_metric_reader",
+        )
         self._exporter = exporter
         self._export_interval_millis = _millis(export_interval_millis, OTEL_METRIC_EXPORT_INTERVAL, 60_000)
         self._export_timeout_millis = _millis(export_timeout_millis, OTEL_METRIC_EXPORT_TIMEOUT, 30_000)
