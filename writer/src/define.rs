@@ -15,8 +15,9 @@ use crate::telemetry::{
     StringRef,
 };
 use otlp_mmap_format::{
-    Aggregation as Kind, Counter, align8, EntryKind, ItemHeader, ItemTag, MAX_VALUE_DEPTH, MEASUREMENT_FLAG_DOUBLE,
+    Aggregation as Kind, Counter, EntryKind, ItemHeader, ItemTag, MAX_VALUE_DEPTH, MEASUREMENT_FLAG_DOUBLE,
     MEASUREMENT_FLAG_RAW, MeasurementBody, MetricStreamBody, RecordHeader, RecordType, ScopeBody, Signal,
+    align8,
 };
 use zerocopy::{FromZeros, IntoBytes};
 

@@ -86,7 +86,13 @@ fn a_large_integer_has_type_and_time() {
 
 #[test]
 fn a_double_has_type_and_time() {
-    a_value_has_type_and_time(Series::record, Number::Double(0.5), DOUBLE_BITS, 0.5_f64.to_bits(), VALUE_DOUBLE);
+    a_value_has_type_and_time(
+        Series::record,
+        Number::Double(0.5),
+        DOUBLE_BITS,
+        0.5_f64.to_bits(),
+        VALUE_DOUBLE,
+    );
 }
 
 #[test]

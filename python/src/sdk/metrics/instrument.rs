@@ -244,10 +244,12 @@ fn offer(
 #[cold]
 fn refuse(instrument: &Bound<'_, Instrument>, call: &Call, amount: &Bound<'_, PyAny>, reason: &str) {
     let py = instrument.py();
-    let shown = |value: PyResult<Bound<'_, PyAny>>| value.and_then(|value| value.str()).map(|text| text.to_string());
+    let shown =
+        |value: PyResult<Bound<'_, PyAny>>| value.and_then(|value| value.str()).map(|text| text.to_string());
     let name = shown(instrument.getattr(intern!(py, "name"))).unwrap_or_default();
     let amount = shown(Ok(amount.clone())).unwrap_or_default();
-    let message = format_args!("{} amount {reason} on {} {name}: {amount} was left out", call.verb, call.class);
+    let message =
+        format_args!("{} amount {reason} on {} {name}: {amount} was left out", call.verb, call.class);
     log::warning(py, LOGGER, message);
     if let Some(streams) = instrument.get().streams.get() {
         streams.count_invalid();

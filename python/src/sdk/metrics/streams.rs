@@ -282,17 +282,22 @@ impl<'py> Objects<'py> {
 
     #[inline]
     fn place(&self) -> usize {
-        let mix = |hash: usize, word: usize| (hash.rotate_left(7) ^ (word >> 4)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let hash = self.iter().fold(0, |hash, (key, value)| {
-            mix(mix(hash, key.as_ptr().addr()), value.as_ptr().addr())
-        });
+        let mix = |hash: usize, word: usize| {
+            (hash.rotate_left(7) ^ (word >> 4)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        };
+        let hash = self
+            .iter()
+            .fold(0, |hash, (key, value)| mix(mix(hash, key.as_ptr().addr()), value.as_ptr().addr()));
         (hash >> 40) % PLACES
     }
 
     #[inline]
     fn are(&self, known: &Known) -> bool {
         known.objects.len() == self.count
-            && self.iter().zip(&known.objects).all(|((key, value), known)| key.is(&known.0) && value.is(&known.1))
+            && self
+                .iter()
+                .zip(&known.objects)
+                .all(|((key, value), known)| key.is(&known.0) && value.is(&known.1))
     }
 
     fn known(&self, found: Found) -> Known {

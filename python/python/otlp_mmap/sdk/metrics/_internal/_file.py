@@ -69,17 +69,22 @@ class FileStreams:
         scope = self._recording.scope(self._sdk_config.resource, instrument.instrumentation_scope)
         if writer is None or not scope:
             return False
-        streams = []
+        streams: dict[int, tuple[int, list[str] | None, bool]] = {}
         for view in views_of(self._sdk_config.views, instrument):
             try:
                 stream = self._stream(writer, scope, view, instrument)
             except (OtlpMmapError, OSError, ValueError) as error:
                 _logger.error("Instrument %s is not recorded: %s", instrument.name, error)
                 continue
-            if stream is not None:
-                streams.append(stream)
+            if stream is None:
+                continue
+            if stream[0] in streams:
+                message = "Views of instrument %s make conflicting streams: only the first '%s' is recorded"
+                _logger.warning(message, instrument.name, view._name or instrument.name)
+            else:
+                streams[stream[0]] = stream
         exemplars = self._sdk_config.exemplar_filter
-        instrument._record_into(writer, streams, _NATIVE_FILTERS.get(type(exemplars), exemplars))
+        instrument._record_into(writer, list(streams.values()), _NATIVE_FILTERS.get(type(exemplars), exemplars))
         return bool(streams)
 
     def _stream(

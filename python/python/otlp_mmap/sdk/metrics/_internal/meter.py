@@ -145,21 +145,15 @@ class Meter(api.Meter):
     ) -> _InstrumentT:
         """The instrument that is registered already, or a new one."""
         with self._instrument_registration_lock:
-            status = self._register_instrument(
-                name, kind, unit, description, *(() if advisory is None else (advisory,))
-            )
-            is_new = not status.already_registered
+            given = () if advisory is None else (advisory,)
+            status = self._register_instrument(name, kind, unit, description, *given)
+            # One whose arguments were refused is registered too, but was never made.
+            is_new = status.instrument_id not in self._instrument_id_instrument
             if is_new:
-                make = cast("Callable[..., _InstrumentT]", kind)
-                instrument = make(
-                    name,
-                    self._instrumentation_scope,
-                    self._measurement_consumer,
-                    *arguments,
-                    _meter_config=self._meter_config,
-                )
-                self._instrument_id_instrument[status.instrument_id] = instrument
-                is_recorded = self._streams is not None and self._streams.define(instrument)
+                made = self._made(kind, name, arguments)
+                self._warn_of_others(made)
+                self._instrument_id_instrument[status.instrument_id] = made
+                is_recorded = self._streams is not None and self._streams.define(made)
             instrument = self._instrument_id_instrument[status.instrument_id]
         if is_new and isinstance(instrument, _Asynchronous):
             self._measurement_consumer.register_asynchronous_instrument(instrument)
@@ -169,6 +163,18 @@ class Meter(api.Meter):
             public = kind.__mro__[1].__name__
             self._log_instrument_registration_conflict(name, public, unit, description, status)
         return instrument
+
+    def _made(self, kind: type[_InstrumentT], name: str, arguments: tuple[Any, ...]) -> _InstrumentT:
+        make = cast("Callable[..., _InstrumentT]", kind)
+        scope, consumer = self._instrumentation_scope, self._measurement_consumer
+        return make(name, scope, consumer, *arguments, _meter_config=self._meter_config)
+
+    def _warn_of_others(self, made: _Instrument) -> None:
+        """Logs that an instrument has the name of another one. Both are measured, as metrics of one name."""
+        others = self._instrument_id_instrument.values()
+        if any(other.name == made.name for other in others):
+            message = "An instrument with name %s has been created already with another type, unit or description"
+            _logger.warning(message, made.name)
 
 
 def _are_numbers(advisory: object) -> bool:
