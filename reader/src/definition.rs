@@ -14,13 +14,8 @@ use crate::model::{Aggregation, KeyValue, MetricStream, Resource, Scope, Text, V
 /// Items of a scope that are no attributes.
 const SCOPE_ITEMS: &[ItemTag] = &[ItemTag::Name, ItemTag::Version, ItemTag::SchemaUrl];
 /// Items of a metric stream; it has no attributes.
-const STREAM_ITEMS: &[ItemTag] = &[
-    ItemTag::Name,
-    ItemTag::Description,
-    ItemTag::Unit,
-    ItemTag::Boundaries,
-    ItemTag::CardinalityLimit,
-];
+const STREAM_ITEMS: &[ItemTag] =
+    &[ItemTag::Name, ItemTag::Description, ItemTag::Unit, ItemTag::Boundaries, ItemTag::CardinalityLimit];
 
 /// The key that a resource always has: telemetry of two processes, such as a parent and its forked child, is never
 /// taken for that of one.

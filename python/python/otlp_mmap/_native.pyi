@@ -777,6 +777,7 @@ class LoggingHandler:
     def emit(self, record: logging.LogRecord) -> None:
         """Records a record. What goes wrong is handled as `logging` is configured to."""
 
+@disjoint_base
 class Instrument:
     """What every instrument has: where its measurements go. Extended in Python, never used by itself."""
 

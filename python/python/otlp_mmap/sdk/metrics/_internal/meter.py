@@ -154,7 +154,7 @@ class Meter(api.Meter):
                 self._warn_of_others(made)
                 self._instrument_id_instrument[status.instrument_id] = made
                 is_recorded = self._streams is not None and self._streams.define(made)
-            instrument = self._instrument_id_instrument[status.instrument_id]
+            instrument: _InstrumentT = self._instrument_id_instrument[status.instrument_id]
         if is_new and isinstance(instrument, _Asynchronous):
             self._measurement_consumer.register_asynchronous_instrument(instrument)
             if is_recorded and self._observed is not None:
