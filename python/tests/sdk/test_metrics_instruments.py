@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import metrics as api
+from opentelemetry.metrics import Observation
 
 from otlp_mmap import Writer
 from otlp_mmap.model import HistogramPoint
@@ -179,8 +180,13 @@ def test_what_an_instrument_held_of_attributes_is_released(metrics: Metrics) -> 
 def test_a_disabled_meter_measures_nothing_and_can_be_enabled(tmp_path: Path) -> None:
     with recorded(tmp_path, _meter_configurator=_disable_meter_configurator) as metrics:
         counter = metrics.meter.create_counter("counter")
-        called = []
-        metrics.meter.create_observable_gauge("gauge", [lambda _: called.append(1) or []])
+        called: list[int] = []
+
+        def callback(_: object) -> list[Observation]:
+            called.append(1)
+            return []
+
+        metrics.meter.create_observable_gauge("gauge", [callback])
         counter.add(1)
         metrics.provider.force_flush()
         assert (metrics.series(), called) == ([], [])
