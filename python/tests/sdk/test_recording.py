@@ -120,9 +120,10 @@ def test_a_forked_child_has_an_instance_id_of_its_own_and_a_given_one_stays(dire
     record_event(recording, given, scope)
 
     def child() -> None:
+        renewed = Resource.create()  # as a provider does after a fork: from now on the process has another id
         record_event(recording, generated, scope)
         record_event(recording, given, scope)
-        record_event(recording, Resource.create(), scope)
+        record_event(recording, renewed, scope)
 
     assert join([fork(child)]) == [0]
     files = Reader(directory).files()

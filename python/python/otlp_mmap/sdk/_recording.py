@@ -45,8 +45,8 @@ class Recording:
     def resource(self, resource: Resource) -> int:
         """The reference of a resource, the same for equal ones; 0 if it could not be recorded."""
         attributes = dict(resource.attributes)
-        if attributes.get(SERVICE_INSTANCE_ID) == resources._service_instance_id:
-            # The generated id is this process's, and a forked child must have another: readers use the file's.
+        if attributes.get(SERVICE_INSTANCE_ID) in resources._generated_instance_ids:
+            # A generated id is one process's, and a forked child must have another: readers use the file's.
             attributes.pop(SERVICE_INSTANCE_ID, None)
         key = (_key(attributes), resource.schema_url)
         reference = self._resources.get(key)

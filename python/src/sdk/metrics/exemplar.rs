@@ -1,13 +1,14 @@
 //! Which measurements become exemplars (OTel "ExemplarFilter").
 
-use crate::sdk::context::{self, SpanContext};
+use crate::sdk::context;
+use crate::sdk::trace::recorded_in;
 use otlp_mmap_writer as recorder;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
 /// Bit 0 of W3C trace flags.
-const SAMPLED: u8 = 1;
+const SAMPLED: u32 = 1;
 
 /// A filter of exemplars.
 pub(crate) enum Filter {
@@ -48,10 +49,10 @@ impl Filter {
         match self {
             Self::Off => Ok(None),
             Self::TraceBased => {
-                let span = span_context(py, context)?.filter(|span| span.flags & SAMPLED != 0);
-                Ok(span.map(|span| Exemplar(Some(span.recorded()))))
+                let span = recorded_in(py, context).filter(|span| span.flags & SAMPLED != 0);
+                Ok(span.map(|span| Exemplar(Some(span))))
             }
-            Self::On => exemplar(py, context).map(Some),
+            Self::On => Ok(Some(Exemplar(recorded_in(py, context)))),
             Self::Foreign(filter) => {
                 let value = match value {
                     recorder::Number::Int(value) => value.into_pyobject(py)?.into_any(),
@@ -63,20 +64,8 @@ impl Filter {
                 };
                 let arguments = (value, time_unix_nano, attributes, current);
                 let chosen = filter.bind(py).call_method1(intern!(py, "should_sample"), arguments)?;
-                if chosen.is_truthy()? { exemplar(py, context).map(Some) } else { Ok(None) }
+                Ok(chosen.is_truthy()?.then(|| Exemplar(recorded_in(py, context))))
             }
         }
-    }
-}
-
-fn exemplar(py: Python<'_>, context: Option<&Bound<'_, PyAny>>) -> PyResult<Exemplar> {
-    Ok(Exemplar(span_context(py, context)?.map(|span| span.recorded())))
-}
-
-/// The context of the span in a context (by default the current one).
-fn span_context(py: Python<'_>, context: Option<&Bound<'_, PyAny>>) -> PyResult<Option<SpanContext>> {
-    match context::span_in(py, context)? {
-        Some(span) => SpanContext::of(&span.call_method0(intern!(py, "get_span_context"))?),
-        None => Ok(None),
     }
 }

@@ -316,6 +316,8 @@ def _get_host_id() -> str | None:
 _service_instance_id: str | None = None
 _service_instance_id_pid: int | None = None
 _service_instance_id_lock = threading.Lock()
+# Those of this process and of its parents, which resources that were made before a fork still have.
+_generated_instance_ids: set[object] = set()
 
 
 class ServiceInstanceIdResourceDetector(ResourceDetector):
@@ -333,6 +335,7 @@ class ServiceInstanceIdResourceDetector(ResourceDetector):
             if _service_instance_id is None or _service_instance_id_pid != pid:
                 _service_instance_id = str(uuid.uuid4())
                 _service_instance_id_pid = pid
+                _generated_instance_ids.add(_service_instance_id)
             return Resource({SERVICE_INSTANCE_ID: _service_instance_id})
 
 
