@@ -6,39 +6,19 @@ import contextlib
 import http.client
 import os
 import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from otlp_mmap import Reader
-from otlp_mmap.model import Span
 
-from .programs import TIMEOUT_SECONDS, Programs
+from .programs import Programs
+from .servers import APPLICATION, BIN, get, requests, served, wait_until_answered
 
 pytest.importorskip("opentelemetry.instrumentation.flask")
 
-BIN = Path(sys.executable).parent
 INSTRUMENT = BIN / "opentelemetry-instrument"
-
-APPLICATION = """
-import os
-from flask import Flask
-
-app = Flask(__name__)
-
-@app.get("/work")
-def work():
-    return str(os.getpid())
-
-@app.get("/die")
-def die():
-    os._exit(1)
-"""
 
 
 @pytest.fixture
@@ -46,66 +26,6 @@ def programs(tmp_path: Path) -> Programs:
     """An application that knows nothing of telemetry."""
     (tmp_path / "shop.py").write_text(APPLICATION)
     return Programs(tmp_path, {"OTEL_SERVICE_NAME": "shop"})
-
-
-class _Connection(http.client.HTTPConnection):
-    """To a server on a Unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
-        self._path = str(path)
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self._path)
-
-
-def get(path: Path, url: str) -> str:
-    """The body of the answer to a request."""
-    connection = _Connection(path)
-    try:
-        connection.request("GET", url)
-        answer = connection.getresponse()
-        assert answer.status == 200
-        return answer.read().decode()
-    finally:
-        connection.close()
-
-
-@contextlib.contextmanager
-def served(programs: Programs, *options: str) -> Iterator[Path]:
-    """Gunicorn with two workers, on a Unix socket; it ends in order when the block does."""
-    path = programs.directory / "socket"
-    command = [INSTRUMENT, BIN / "gunicorn", "--workers=2", f"--bind=unix:{path}", *options, "shop:app"]
-    log = (programs.directory / "gunicorn.log").open("w")
-    server = subprocess.Popen(
-        [*map(str, command)], cwd=programs.directory, env=programs.environment(), stdout=log, stderr=log
-    )
-    try:
-        wait_for_server(path, server)
-        yield path
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(TIMEOUT_SECONDS)
-        log.close()
-
-
-def wait_for_server(path: Path, server: subprocess.Popen[bytes]) -> None:
-    """Returns when requests are answered."""
-    for _ in range(TIMEOUT_SECONDS * 10):
-        assert server.poll() is None
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            get(path, "/work")
-            return
-        time.sleep(0.1)
-    raise TimeoutError
-
-
-def requests(programs: Programs) -> list[Span]:
-    """The spans of requests to /work. That of a worker killed just after its answer may be in flight still."""
-    reader = Reader(programs.recordings)
-    spans = [*reader.spans(), *reader.spans_in_flight()]
-    return [span for span in spans if span.attributes.get("http.target") == "/work"]
 
 
 def test_a_program_that_was_not_changed_is_recorded(programs: Programs) -> None:
@@ -153,16 +73,6 @@ def test_workers_of_gunicorn_record_each_request_also_those_of_killed_workers(
     instances = {span.scope.resource.attributes["service.instance.id"] for span in spans}
     pids = {file.pid for file in Reader(programs.recordings).files()}
     assert 3 < len(instances) <= len(pids)
-
-
-def wait_until_answered(path: Path) -> None:
-    """Asks until a worker answers, at most once."""
-    for _ in range(TIMEOUT_SECONDS * 10):
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            get(path, "/work")
-            return
-        time.sleep(0.1)
-    raise TimeoutError
 
 
 def test_the_requests_that_die_are_told_as_in_flight(programs: Programs) -> None:
