@@ -27,7 +27,7 @@ def scripts(request: pytest.FixtureRequest) -> Path:
     """The scripts of an environment with the requirements and everything of this one; it is kept for later runs."""
     wanted = f"{REQUIREMENTS.read_text()} {sys.version} {sys.prefix}"
     name = f"beside-{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
-    cache: pytest.Cache = request.config.cache  # type: ignore[assignment]
+    cache: pytest.Cache = request.config.cache
     directory = cache.mkdir("environments") / name
     if not (directory / "complete").exists():
         venv.create(directory, clear=True)

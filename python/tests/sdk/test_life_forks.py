@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from otlp_mmap import Reader
+from otlp_mmap.model import NumberPoint
 
 from .programs import Programs
 
@@ -157,3 +158,44 @@ def test_the_executor_of_the_standard_library_records(programs: Programs) -> Non
         """
     )
     assert programs.spans() == [f"work {number}" for number in range(4)]
+
+
+def test_counters_of_a_forked_child_start_from_zero(programs: Programs) -> None:
+    programs.python(
+        """
+        from otlp_mmap.sdk.metrics import MeterProvider
+        from opentelemetry.metrics import Observation
+        meters = MeterProvider()
+        meter = meters.get_meter("test")
+        counter = meter.create_counter("counter")
+        histogram = meter.create_histogram("histogram")
+        meter.create_observable_counter("observed", [lambda options: [Observation(os.getpid())]])
+        counter.add(100, {"key": "value"})
+        histogram.record(100)
+        pid = os.fork()
+        counter.add(1 if pid == 0 else 10, {"key": "value"})
+        histogram.record(1)
+        meters.force_flush()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        """
+    )
+    found = {}
+    instances = set()
+    for file in Reader(programs.recordings).files():
+        whose = "parent" if file.parent_file_id is None else "child"
+        for metric in Reader(file.path).metrics():
+            point = metric.point
+            value = point.value if isinstance(point, NumberPoint) else point.sum
+            found[metric.stream.name, whose] = value - file.pid if metric.stream.name == "observed" else value
+            instances.add(metric.stream.scope.resource.attributes["service.instance.id"])
+    assert found == {
+        ("counter", "parent"): 110,
+        ("counter", "child"): 1,
+        ("histogram", "parent"): 101,
+        ("histogram", "child"): 1,
+        ("observed", "parent"): 0,
+        ("observed", "child"): 0,
+    }
+    assert len(instances) == 2

@@ -131,7 +131,7 @@ def test_a_forked_child_has_an_instance_id_of_its_own_and_a_given_one_stays(dire
     (forked,) = [file for file in files if file.pid != os.getpid()]
     mine, child_id = (str(UUID(bytes=file.file_id)) for file in (parent, forked))
     found = [
-        sorted(event.scope.resource.attributes["service.instance.id"] for event in Reader(file.path).events())
+        sorted(str(event.scope.resource.attributes["service.instance.id"]) for event in Reader(file.path).events())
         for file in (parent, forked)
     ]
     assert found == [sorted([mine, "given"]), sorted([child_id, child_id, "given"])]
