@@ -21,8 +21,7 @@ from typing import Any
 
 from otlp_mmap import Reader
 
-from .app import SERVICE
-
+SERVICE = "shop"
 ROUNDS = 75
 CLIENTS = 8
 PATIENCE_SECONDS = 60.0
@@ -52,15 +51,18 @@ def main() -> int:
 
 
 def start_shop(recordings: Path, listener: socket.socket) -> "subprocess.Popen[bytes]":
-    """Starts gunicorn as the leader of a process group of its own."""
-    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers=2", "--threads=8", "--log-level=warning"]
+    """Starts gunicorn as the leader of a process group of its own, as any application is started that shall record."""
+    programs = Path(sys.executable).parent
+    command = [str(programs / "opentelemetry-instrument"), str(programs / "gunicorn"), "--preload"]
+    arguments = ["--workers=2", "--threads=8", "--log-level=warning", f"--bind=fd://{listener.fileno()}"]
     environment = {
         **os.environ,
-        "DEMO_RECORDINGS": str(recordings),
+        "OTLP_MMAP_DIRECTORY": str(recordings),
+        "OTEL_SERVICE_NAME": SERVICE,
         "OTEL_SEMCONV_STABILITY_OPT_IN": "http",
     }
     return subprocess.Popen(
-        [*command, f"--bind=fd://{listener.fileno()}", f"{__package__}.app:create_app()"],
+        [*command, *arguments, f"{__package__}.app:create_app()"],
         env=environment,
         pass_fds=[listener.fileno()],
         start_new_session=True,

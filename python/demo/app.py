@@ -1,32 +1,22 @@
-"""The demo's application: a small shop, under the official Flask instrumentation.
+"""The demo's application: a small shop that knows the OpenTelemetry API and Flask, and nothing of recordings.
 
-Gunicorn imports it once and forks its workers; each of them records into a file of its own.
+`opentelemetry-instrument` starts gunicorn, which imports the shop once and forks its workers. The instrumentation of
+Flask and the SDK, which records into a file of each process, come from installed packages by their entry points.
 """
 
 import logging
-import os
-import socket
 import time
 
 from flask import Flask, abort
 from opentelemetry import _logs, metrics, trace
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.instrumentation.flask import FlaskInstrumentor
 
-from otlp_mmap import Writer
-
-from .adapter import install
-
-SERVICE = "shop"
 REPORT_SECONDS = 60
 
 
 def create_app() -> Flask:
-    """The application; the environment's `DEMO_RECORDINGS` names the directory to record into."""
-    writer = Writer(os.environ["DEMO_RECORDINGS"], service_name=SERVICE)
-    install(writer, {"service.name": SERVICE, "service.version": "1.0", "host.name": socket.gethostname()})
+    """The application."""
     app = Flask(__name__)
-    FlaskInstrumentor().instrument_app(app)  # type: ignore[no-untyped-call]
     # An order that fails is part of the demo: its exception is in the recording.
     app.logger.setLevel(logging.CRITICAL)
     add_routes(app)
