@@ -1,5 +1,7 @@
 //! Instruments: what is measured is checked here, then recorded into the file and offered to metric readers.
 
+#![allow(clippy::doc_markdown)] // what stands before a Python item is its docstring
+
 use super::Switch;
 use super::streams::Streams;
 use crate::sdk::log;
@@ -54,9 +56,9 @@ impl Instrument {
         &self,
         writer: Py<Writer>,
         streams: Vec<(u32, Option<Vec<String>>, bool)>,
-        exemplar_filter: Bound<'_, PyAny>,
+        exemplar_filter: &Bound<'_, PyAny>,
     ) {
-        let _ = self.streams.set(Streams::new(writer, streams, &exemplar_filter));
+        let _ = self.streams.set(Streams::new(writer, streams, exemplar_filter));
     }
 
     /// Records what the callbacks of an asynchronous instrument have observed together, at one time.

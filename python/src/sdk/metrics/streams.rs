@@ -27,7 +27,7 @@ const PLACES: usize = 128;
 /// Where the measurements of an instrument go.
 pub(crate) struct Streams {
     writer: Py<Writer>,
-    streams: Box<[Stream]>,
+    all: Box<[Stream]>,
     filter: Filter,
     known: Mutex<Vec<Option<Known>>>,
 }
@@ -68,7 +68,7 @@ impl Streams {
         };
         Self {
             writer,
-            streams: streams.into_iter().map(stream).collect(),
+            all: streams.into_iter().map(stream).collect(),
             filter: Filter::new(filter),
             known: Mutex::new(Vec::new()),
         }
@@ -84,7 +84,7 @@ impl Streams {
         attributes: Option<&Bound<'_, PyAny>>,
         context: Option<&Bound<'_, PyAny>>,
     ) {
-        if self.streams.is_empty() {
+        if self.all.is_empty() {
             return;
         }
         let exemplar = self.choose(py, time, value, attributes, context);
@@ -111,10 +111,10 @@ impl Streams {
         for (value, attributes, context) in observations {
             let (attributes, context) = (present(attributes), present(context));
             let found = self.find(py, attributes);
-            if found.series.len() != self.streams.len() {
+            if found.series.len() != self.all.len() {
                 continue;
             }
-            for (stream, series) in self.streams.iter().zip(&*found.series) {
+            for (stream, series) in self.all.iter().zip(&*found.series) {
                 if stream.is_total {
                     let total = totals.entry(*series).or_insert(Number::Int(0));
                     *total = sum(*total, *value);
@@ -192,7 +192,7 @@ impl Streams {
             return known.found.clone();
         }
         let found = self.bind(py, attributes);
-        if found.series.len() == self.streams.len() {
+        if found.series.len() == self.all.len() {
             drop(self.learn(&objects, &found));
         }
         found
@@ -217,8 +217,8 @@ impl Streams {
             None => writer.bind(stream.metric, &Clean(&cleaned.entries)),
             Some(keys) => writer.bind(stream.metric, &Kept { entries: &cleaned.entries, keys }),
         };
-        let series: Vec<_> = self.streams.iter().filter_map(|stream| said(py, bind(stream))).collect();
-        let is_whole = self.streams.iter().all(|stream| stream.keys.is_none())
+        let series: Vec<_> = self.all.iter().filter_map(|stream| said(py, bind(stream))).collect();
+        let is_whole = self.all.iter().all(|stream| stream.keys.is_none())
             && !series.iter().any(|series| writer.is_overflow(*series));
         Found { series: series.into(), is_whole }
     }
