@@ -36,7 +36,7 @@ packages: $(VENV)/.test
 demo: $(VENV)/.demo extension
 	cd python && $(BIN)/python -m demo $(CURDIR)/demo-out
 
-test: test-rust test-fuzz test-python
+test: test-rust test-fuzz test-python test-official
 
 test-rust:
 	cargo test --workspace --exclude otlp-mmap-python

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import otlp_mmap
+from otlp_mmap.model import NumberPoint
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -21,7 +23,7 @@ def blocks(language: str) -> list[str]:
 
 def test_the_python_example_and_then_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
+    _, example = blocks("python")
     exec(compile(example, str(README), "exec"), {})
     assert [span.name for span in otlp_mmap.Reader("shop.otlpmm").spans()] == ["GET /"]
 
@@ -37,3 +39,15 @@ def test_the_python_example_and_then_the_commands(tmp_path: Path, monkeypatch: p
             timeout=60,
         )
         assert done.stdout.strip(), command
+
+
+def test_the_example_of_the_sdk(tmp_path: Path) -> None:
+    example, _ = blocks("python")
+    environment = {**os.environ, "OTLP_MMAP_DIRECTORY": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", example], env=environment, check=True, timeout=60)
+    reader = otlp_mmap.Reader(tmp_path)
+    (span,) = reader.spans()
+    assert (span.name, span.attributes, span.events[0].name) == ("order", {"product": "tea"}, "charged")
+    assert span.scope.resource.attributes["service.name"] == "shop"
+    (orders,) = reader.metrics()
+    assert (orders.stream.name, orders.point, orders.attributes) == ("shop.orders", NumberPoint(1), {"product": "tea"})
