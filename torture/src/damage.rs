@@ -10,6 +10,7 @@
 
 pub mod compare;
 mod disk;
+mod facts;
 pub mod flips;
 mod found;
 mod image;

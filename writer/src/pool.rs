@@ -189,6 +189,12 @@ impl Pool {
         }
     }
 
+    /// Keeps every lane from every call as long as the guards live.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn hold(&self) -> Vec<impl Sized + '_> {
+        self.lanes.iter().map(|lane| lane.0.try_lock().unwrap()).collect()
+    }
+
     /// As [`Claims::age`].
     #[cfg(all(test, not(loom)))]
     pub(crate) fn age(&self, generation: u32, records: u64) {

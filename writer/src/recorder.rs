@@ -56,7 +56,7 @@ impl Recorder {
         let file_id = clock::random_uuid();
         // Before any descriptor is taken: it may be the last one.
         let origin = clock::Origin::read();
-        let path = recording_path(&config, parent.is_some(), file_id);
+        let path = recording_path(&config, parent, file_id);
         let directory = match path.parent() {
             Some(directory) if !directory.as_os_str().is_empty() => directory,
             _ => Path::new("."),
@@ -258,14 +258,19 @@ fn write_header(
 }
 
 /// Where the file goes: the configured file, or a name of its own in the configured directory. A child of a
-/// process that was given a file names its own after it, in the same directory.
-fn recording_path(config: &Config, is_child: bool, file_id: [u8; 16]) -> PathBuf {
+/// process that was given a file names its own after it, in the same directory. What the path was for the parent it
+/// stays for the child: a directory that is gone by then is an error, and not the name of a file.
+fn recording_path(config: &Config, parent: Option<&Recorder>, file_id: [u8; 16]) -> PathBuf {
     let pid = std::process::id();
     let id = hex(&file_id[..8]);
-    if config.path.is_dir() {
+    let is_directory = match parent {
+        None => config.path.is_dir(),
+        Some(parent) => parent.path.parent() == Some(&config.path),
+    };
+    if is_directory {
         return config.path.join(format!("{}.{pid}.{id}.otlpmm", service_name(config)));
     }
-    if is_child {
+    if parent.is_some() {
         let stem = config.path.file_stem().unwrap_or_default().to_string_lossy();
         return config.path.with_file_name(format!("{stem}.{pid}.{id}.otlpmm"));
     }

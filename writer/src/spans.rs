@@ -196,6 +196,17 @@ impl ActiveSpans {
         .inspect(|_| self.forget_spilled(span))
     }
 
+    /// Whether a span is still in flight; one whose state is busy counts as such.
+    pub(crate) fn is_live(&self, span: SpanRef) -> bool {
+        !matches!(self.with_state(span, |_| Ok(())), Err(Error::UnknownSpan { .. }))
+    }
+
+    /// Keeps a span's state from every call as long as the guard lives.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn hold(&self, span: SpanRef) -> impl Sized + '_ {
+        self.heads[span.index as usize].try_lock().unwrap()
+    }
+
     /// Makes it look as if every block had been a head up to this generation.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn age(&self, generation: u32) {

@@ -147,15 +147,21 @@ fn open_unnamed(directory: &Path) -> io::Result<(File, Option<TemporaryName>)> {
     }
 }
 
-/// Sizes the file. Beyond the process's limit that is an error here: the system would answer with a signal that ends
-/// the process.
+/// Sizes the file.
 fn set_size(file: &File, size: u64) -> io::Result<()> {
+    check_limit(size)?;
+    file.set_len(size)
+}
+
+/// Beyond the process's limit on the size of files is an error here: the system would answer with a signal that ends
+/// the process.
+fn check_limit(size: u64) -> io::Result<()> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` lives through the call, which fills it in.
     if unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } == 0 && size > limit.rlim_cur {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));
     }
-    file.set_len(size)
+    Ok(())
 }
 
 /// A second open file description of the same file.
@@ -199,6 +205,8 @@ fn back(file: &File, offset: usize, length: usize) -> io::Result<()> {
 /// Backs a range by reading and writing it again: slower, for file systems without `fallocate`. The range is
 /// not in use yet (SPEC "Backing"), so nothing can be stored between reading and writing.
 fn back_by_rewriting(file: &File, offset: usize, length: usize) -> io::Result<()> {
+    // The limit may have come after the file.
+    check_limit((offset + length) as u64)?;
     let mut page = [0; 4096];
     let mut at = offset;
     while at < offset + length {

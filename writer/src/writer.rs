@@ -23,6 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(all(test, not(loom)))]
+mod busy;
+#[cfg(all(test, not(loom)))]
 mod wrap;
 
 /// How long a child that could not open its recording waits before it tries again.
@@ -335,7 +337,8 @@ impl Writer {
         let found = recorder.check_open().and_then(|()| recorder.index.find(scope, &ids));
         let ended = found.and_then(|span| {
             let ended = recorder.end_span(span, end_time_unix_nano);
-            if !matches!(ended, Err(Error::Busy)) {
+            // Its state was busy: it is still in flight, and may be ended again. All lanes were: it is gone.
+            if !matches!(ended, Err(Error::Busy)) || !recorder.active.is_live(span) {
                 recorder.index.remove(&ids, span);
             }
             ended

@@ -12,6 +12,7 @@ use otlp_mmap_writer::{
     Config, Counter, Error, Event, KeyValue, Link, Signal, SpanContext, SpanEvent, SpanRef, SpanStart,
     StatusCode, Text, Value,
 };
+use std::os::unix::fs::MetadataExt;
 use support::Program;
 
 const ITEM: usize = ItemHeader::SIZE;
@@ -387,4 +388,36 @@ fn fill_with_definitions(program: &Program, text: &str) {
     assert!(matches!(resource(1), Err(Error::DictionaryFull)));
     assert_eq!(program.writer.counter(Signal::Events, Counter::DefinitionLost).unwrap(), 2);
     program.snapshot();
+}
+
+/// Bytes that the file system has allocated for the recording.
+fn allocated(program: &Program) -> u64 {
+    std::fs::metadata(program.writer.path().unwrap()).unwrap().blocks() * 512
+}
+
+#[test]
+fn what_is_used_has_space_to_its_last_page() {
+    let program = Program::new(|_| {});
+    let record = |number| program.writer.record_event(&program.event(number, &())).unwrap();
+    let segment = u64::from(Config::new("").segment_size);
+    let (before, mut number) = (allocated(&program), 0);
+    record(number);
+    assert!(allocated(&program) >= before + segment, "the first segment");
+    while allocated(&program) < before + 2 * segment {
+        // The first is full, and the next one has all of its pages at once.
+        number += 1;
+        assert!(number * 8 < segment, "the second segment has no space of its own");
+        record(number);
+    }
+    // The dictionary takes space in steps of 64 KiB, before it is used.
+    let before = allocated(&program);
+    let intern = |number: u32| program.writer.record_string(&format!("{number}{}", "x".repeat(4_000)));
+    for number in 0.. {
+        assert!(number < 100, "the dictionary has no space of its own");
+        intern(number).unwrap();
+        if allocated(&program) > before {
+            break;
+        }
+    }
+    assert!(allocated(&program) >= before + (64 << 10), "the dictionary");
 }

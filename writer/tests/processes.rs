@@ -6,7 +6,7 @@
 mod support;
 
 use otlp_mmap_reader::{Liveness, Recording, Snapshot, model};
-use otlp_mmap_writer::{Config, KeyValue, Number, ScopeRef, SpanStart, Text, Value, Writer};
+use otlp_mmap_writer::{Config, Error, KeyValue, Number, ScopeRef, SpanStart, Text, Value, Writer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -194,6 +194,28 @@ fn chdir_and_fork(directory: &Path) {
     }));
 }
 
+#[test]
+fn a_child_makes_nothing_beside_a_directory_that_is_gone() {
+    let outer = tempfile::tempdir().unwrap();
+    let directory = outer.path().join("recordings");
+    std::fs::create_dir(&directory).unwrap();
+    let program = Program::new(|config| config.path = directory.clone());
+    std::fs::remove_dir_all(&directory).unwrap();
+    wait_for(fork(|| {
+        let Err(Error::Io { path, .. }) = program.writer.record_event(&program.event(1, &())) else {
+            panic!("recorded")
+        };
+        assert_eq!(path, directory);
+    }));
+    assert_eq!(std::fs::read_dir(outer.path()).unwrap().count(), 0);
+    // Its parent goes on, in a file without a name.
+    program.writer.record_event(&program.event(2, &())).unwrap();
+    // One that is there again is used again.
+    std::fs::create_dir(&directory).unwrap();
+    wait_for(fork(|| program.writer.record_event(&program.event(3, &())).unwrap()));
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
+}
+
 /// Runs `work` in a forked child that leaves without any clean-up.
 fn fork(work: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child runs `work` and leaves; of what other threads held at the fork it needs malloc alone,
@@ -242,6 +264,24 @@ fn fork_and_die(directory: &Path) {
     });
     // SAFETY: leaves at once, without closing the recording.
     unsafe { libc::_exit(0) };
+}
+
+#[test]
+fn what_a_closed_child_records_is_not_counted_in_its_parents_file() {
+    let program = Program::new(|_| {});
+    program.writer.record_event(&program.event(1, &())).unwrap();
+    let child = fork(|| {
+        program.writer.close();
+        for time in 2..5 {
+            let refused = program.writer.record_event(&program.event(time, &()));
+            assert!(matches!(refused, Err(Error::Closed)));
+        }
+    });
+    wait_for(child);
+    program.writer.record_event(&program.event(9, &())).unwrap();
+    let snapshot = program.snapshot();
+    assert_eq!(snapshot.events.iter().map(|event| event.time_unix_nano).collect::<Vec<_>>(), [1, 9]);
+    assert_eq!(snapshot.losses.counters().map(|(_, _, counted)| counted).max(), Some(0));
 }
 
 /// Threads of the process that is killed.

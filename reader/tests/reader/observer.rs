@@ -434,6 +434,27 @@ fn liveness_follows_lock_and_state() {
     assert_eq!(recording.liveness(), Liveness::Closed { realtime_nanos: 123 });
 }
 
+#[test]
+fn an_observer_of_a_living_writer_reads_on_by_the_rules_of_a_dead_one() {
+    let mut image = Image::new();
+    let named = tempfile::NamedTempFile::new().unwrap();
+    let store = |image: &Image| named.as_file().write_all_at(&image.bytes, 0).unwrap();
+    store(&image);
+    let writer = File::options().read(true).write(true).open(named.path()).unwrap();
+    lock(&writer, otlp_mmap_format::WRITER_LOCK_BYTE);
+    let recording = Recording::open(named.path()).unwrap();
+    // A record in a segment whose entry is not there: of a living writer it is in the making.
+    image.span(0, 1, &[]);
+    let at = Image::table_at(Signal::Spans, 0);
+    image.bytes[at..at + SegmentEntry::SIZE].fill(0);
+    store(&image);
+    assert!(recording.observe().poll().unwrap().report.is_clean());
+    let mut observer = recording.observe();
+    drop(writer);
+    assert_eq!(recording.liveness(), Liveness::Dead);
+    assert_eq!(rules(&observer.poll().unwrap().report), [Rule::SegmentEntry]);
+}
+
 /// Takes an exclusive open-file-description lock on one byte.
 pub(crate) fn lock(file: &File, byte: u64) {
     use nix::fcntl::{FcntlArg, fcntl};

@@ -4,9 +4,9 @@ use super::image::{Section, get, index};
 use super::unchecked::{self, Effect, Unchecked};
 use otlp_mmap_format::{
     ActiveBlock, ActiveCommit, BLOCK_CONTENT_SIZE, COUNTER_SLOTS, CellsHeader, Committed, Counter,
-    DictionaryHeader, EntryHeader, ExponentialCopy, Field, GaugeCopy, HEADER_SIZE, Header, HeaderState,
-    HistogramCopy, RecordHeader, STATE_OFFSET, SectionKind, SegmentEntry, SeriesHeader, SeriesKind, Signal,
-    SumCell, U64, align8, unseal,
+    DictionaryHeader, EntryHeader, EventBody, ExponentialCopy, Field, GaugeCopy, HEADER_SIZE, Header,
+    HeaderState, HistogramCopy, MeasurementBody, RecordHeader, STATE_OFFSET, SectionKind, SegmentEntry,
+    SeriesHeader, SeriesKind, Signal, SpanBody, SumCell, U64, align8, unseal,
 };
 use std::ops::Range;
 
@@ -31,7 +31,7 @@ pub(super) struct Region {
 impl Region {
     /// Whether it holds what was recorded, and not the words that lead to it.
     pub(super) fn is_content(&self) -> bool {
-        ["header", "record", "entry", "ActiveBlock.content"].contains(&self.name.as_str())
+        ["header", "record", "entry", "items"].contains(&self.name.as_str())
             || self.unchecked.is_some_and(|row| row.effect == Effect::Nothing)
     }
 
@@ -51,6 +51,13 @@ pub(super) struct Thing {
     pub(super) slot: Option<Range<usize>>,
     /// Every 32-bit word in it: its dictionary references are among them.
     pub(super) words: Vec<u32>,
+}
+
+impl Thing {
+    /// Whether a place in the file is in its bytes.
+    pub(super) fn holds(&self, place: usize) -> bool {
+        self.bytes.iter().any(|bytes| bytes.contains(&place))
+    }
 }
 
 /// What a thing is known by.
@@ -116,6 +123,13 @@ impl Map {
             }
         }
         found.into_iter()
+    }
+
+    /// The regions that overlap some bytes.
+    pub(super) fn hit(&self, bytes: &Range<usize>) -> impl Iterator<Item = &Region> + use<'_> {
+        let first = self.regions.partition_point(|region| region.bytes.end <= bytes.start);
+        let end = bytes.end;
+        self.regions[first..].iter().take_while(move |region| region.bytes.start < end)
     }
 
     fn add(&mut self, bytes: Range<usize>, name: impl Into<String>, structure: &Range<usize>) {
@@ -227,11 +241,33 @@ impl Map {
             let crc = bytes.start + VOUCHED;
             self.add(bytes.start..crc, "record", &bytes);
             self.add(crc..crc + 4, "RecordHeader.crc, no CRCs", &bytes);
-            self.add(crc + 4..bytes.end, "record behind its check, no CRCs", &bytes);
+            let time = crc + 4..bytes.start + RecordHeader::SIZE;
+            self.add(time.clone(), "RecordHeader.time_unix_nano, no CRCs", &bytes);
+            let end = self.body(time.end, signal, &bytes);
+            self.add(end..bytes.end, "items", &bytes);
         }
         let key = Key::Record(signal.code(), bytes.start as u64);
         let words = words(&image[bytes.start + RecordHeader::SIZE..bytes.end]);
         self.things.push(Thing { key, bytes: vec![bytes], slot: Some(slot.clone()), words });
+    }
+
+    /// The fixed part of a record without a CRC; gives its end.
+    fn body(&mut self, at: usize, signal: Signal, record: &Range<usize>) -> usize {
+        match signal {
+            Signal::Spans => self.fields(at, "SpanBody", SpanBody::FIELDS, record),
+            Signal::Events => self.fields(at, "EventBody", EventBody::FIELDS, record),
+            Signal::Measurements => {
+                let (reserved, fields) = MeasurementBody::FIELDS.split_last().expect("fields");
+                self.fields(at, "MeasurementBody", fields, record);
+                let start = at + reserved.offset;
+                self.add(start..start + reserved.size, "MeasurementBody.reserved, no CRCs", record);
+            }
+        }
+        at + match signal {
+            Signal::Spans => SpanBody::SIZE,
+            Signal::Events => EventBody::SIZE,
+            Signal::Measurements => MeasurementBody::SIZE,
+        }
     }
 
     fn active(&mut self, image: &[u8]) {
@@ -274,7 +310,12 @@ impl Map {
                 "next" if !has_next => self.add(bytes, "ActiveBlock.next, not valid", block),
                 "flags" if !is_head => self.add(bytes, "ActiveBlock.flags, no head", block),
                 "content" => {
-                    self.add(start..start + published, "ActiveBlock.content", block);
+                    let mut items = start;
+                    if is_head {
+                        self.fields(start, "SpanBody", SpanBody::FIELDS, block);
+                        items += SpanBody::SIZE;
+                    }
+                    self.add(items..start + published, "items", block);
                     self.add(start + published..bytes.end, "ActiveBlock.content, unpublished", block);
                 }
                 name => self.add(bytes, format!("ActiveBlock.{name}"), block),
@@ -336,25 +377,35 @@ impl Map {
         let buckets = match kind {
             SeriesKind::Histogram => {
                 self.fields(at, "HistogramCopy", HistogramCopy::FIELDS, series);
-                vec![(at + HistogramCopy::SIZE, capacity, capacity)]
+                vec![("HistogramCopy, bucket", at + HistogramCopy::SIZE, capacity, capacity)]
             }
             SeriesKind::ExponentialHistogram => {
                 self.fields(at, "ExponentialCopy", ExponentialCopy::FIELDS, series);
                 let fields: ExponentialCopy = get(image, at);
                 let positive = at + ExponentialCopy::SIZE;
                 vec![
-                    (positive, index(fields.positive_length.get()), capacity),
-                    (positive + 8 * capacity, index(fields.negative_length.get()), capacity),
+                    (
+                        "ExponentialCopy, positive bucket",
+                        positive,
+                        index(fields.positive_length.get()),
+                        capacity,
+                    ),
+                    (
+                        "ExponentialCopy, negative bucket",
+                        positive + 8 * capacity,
+                        index(fields.negative_length.get()),
+                        capacity,
+                    ),
                 ]
             }
             SeriesKind::Gauge | SeriesKind::Sum => {
                 self.fields(at, "GaugeCopy", GaugeCopy::FIELDS, series);
-                vec![(copy.end, 0, 0)]
+                vec![("", copy.end, 0, 0)]
             }
         };
         let mut end = at;
-        for (start, used, room) in buckets {
-            self.add(start..start + 8 * used, "bucket", series);
+        for (name, start, used, room) in buckets {
+            self.add(start..start + 8 * used, name, series);
             self.add(start + 8 * used..start + 8 * room, "bucket, not in use", series);
             end = start + 8 * room;
         }

@@ -1,15 +1,17 @@
 //! What a reader may find in a damaged recording, by what it found in the whole one.
 //!
-//! A thing that is read (a record, a span in flight, a series, a number) may be gone or another only if the damage
-//! hit its own bytes. It may have lost names only if the damage hit a dictionary entry that it refers to, and its
+//! A thing that is read (a record, a span in flight, a series, a number) may be gone only if the damage hit its own
+//! bytes, and with a fault that says so; another only in what the bytes that were hit feed, where no check guards
+//! them ([`super::unchecked`]). It may have lost names only if the damage hit a dictionary entry that it refers to, and its
 //! number in the segment only if the damage hit the segment's entry. Nothing else may change, and nothing may come
 //! that was not there.
 
 use super::disk::Disk;
+use super::facts::{OF_NAMES, differing};
 use super::found::{Change, Found, Value, change as change_of, differences, found};
-use super::image::{Reading, Section, get};
+use super::image::{Reading, Section, get, index};
 use super::map::{Key, Map, Region, Thing};
-use super::unchecked::Effect;
+use super::unchecked::{Effect, PRESENCE};
 use otlp_mmap_format::{HEADER_SIZE, PAGE_SIZE, STATE_OFFSET, SectionKind, Signal, U64};
 use otlp_mmap_reader::model::Record;
 use otlp_mmap_reader::{Error, Fault, Report, Rule, Snapshot};
@@ -100,10 +102,13 @@ impl Whole {
         };
         match region.unchecked.map(|row| row.effect) {
             Some(Effect::Nothing) => self.judge_nothing(&look),
-            Some(Effect::Own) => self.judge_things(&(at..at + 1), look.snapshot),
+            Some(Effect::Own(_)) => {
+                self.judge_faults(at, &look.verified)?;
+                self.judge_look(&(at..at + 1), look)
+            }
             None => {
                 self.judge_place(&region.structure, &look.verified)?;
-                self.judge_things(&(at..at + 1), look.snapshot)
+                self.judge_look(&(at..at + 1), look)
             }
         }
     }
@@ -134,32 +139,53 @@ impl Whole {
 
     /// `verify` names the place, unless the damage was there before and this mends it.
     fn judge_place(&self, structure: &Range<usize>, verified: &Report) -> Result<(), String> {
-        let named = |report: &Report| {
-            report.faults.iter().any(|fault| structure.contains(&super::image::index(fault.offset)))
-        };
+        let named =
+            |report: &Report| report.faults.iter().any(|fault| structure.contains(&index(fault.offset)));
         if named(verified) || named(&self.verified) {
             return Ok(());
         }
         Err(format!("verify names no place in {structure:?}: {:?}", verified.faults))
     }
 
-    /// As [`Self::judge_place`], for several structures.
-    pub(super) fn judge_places(&self, structures: &Range<usize>, look: &Look) -> Result<(), String> {
-        self.judge_place(structures, &look.verified)
+    /// As [`Self::judge_place`], for a page and the structures that lie in it.
+    pub(super) fn judge_page(&self, page: &Range<usize>, look: &Look) -> Result<(), String> {
+        let structures = self.guarded(page);
+        let judge = |place: &Range<usize>| self.judge_place(place, &look.verified);
+        if structures.is_empty() || judge(page).is_ok() {
+            return Ok(());
+        }
+        let judged = structures.iter().map(judge);
+        judged.reduce(Result::or).unwrap_or(Ok(()))
     }
 
-    /// `verify` tells that bytes are missing.
-    pub(super) fn judge_cut(look: &Look) -> Result<(), String> {
-        let told = look.verified.faults.iter().any(|fault| fault.rule == Rule::Unreadable);
-        if told { Ok(()) } else { Err(format!("not said to be cut: {:?}", look.verified.faults)) }
+    /// Bytes that no check guards are a fault at most in what they belong to.
+    fn judge_faults(&self, at: usize, verified: &Report) -> Result<(), String> {
+        let new = verified.faults.iter().filter(|fault| !self.verified.faults.contains(fault));
+        let things = || self.map.things.iter().filter(|thing| thing.holds(at));
+        for fault in new {
+            let place = index(fault.offset);
+            if !things().any(|thing| thing.holds(place)) {
+                return Err(format!("a fault elsewhere: {fault}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// `verify` tells that bytes are missing, and nothing changed that they have nothing to do with.
+    pub(super) fn judge_cut(&self, missing: &Range<usize>, look: Look) -> Result<(), String> {
+        if !look.verified.faults.iter().any(|fault| fault.rule == Rule::Unreadable) {
+            return Err(format!("not said to be cut: {:?}", look.verified.faults));
+        }
+        self.judge_things(&Damage { bytes: missing.clone(), is_cut: true }, look)
     }
 
     /// No thing changed that has nothing to do with the damage.
     pub(super) fn judge_look(&self, touched: &Range<usize>, look: Look) -> Result<(), String> {
-        self.judge_things(touched, look.snapshot)
+        self.judge_things(&Damage { bytes: touched.clone(), is_cut: false }, look)
     }
 
-    fn judge_things(&self, touched: &Range<usize>, snapshot: Snapshot) -> Result<(), String> {
+    fn judge_things(&self, damage: &Damage, look: Look) -> Result<(), String> {
+        let Look { snapshot, verified } = look;
         if snapshot.series == self.snapshot.series
             && snapshot.spans == self.snapshot.spans
             && snapshot.events == self.snapshot.events
@@ -169,11 +195,10 @@ impl Whole {
         {
             return Ok(());
         }
-        let faults = snapshot.report.faults.clone();
         let after = found(snapshot);
         for (key, change) in differences(&self.found, &after) {
-            if !self.is_allowed(key, change, touched, &after) {
-                let (before, after) = (self.found.get(&key), after.get(&key));
+            if !self.is_allowed(key, change, damage, &after, &verified.faults) {
+                let (before, after, faults) = (self.found.get(&key), after.get(&key), &verified.faults);
                 return Err(format!(
                     "{key:?} is {change:?}: faults {faults:?}, was {before:?}, is {after:?}"
                 ));
@@ -182,33 +207,70 @@ impl Whole {
         Ok(())
     }
 
-    fn is_allowed(&self, key: Key, change: Change, touched: &Range<usize>, after: &Found) -> bool {
+    fn is_allowed(&self, key: Key, change: Change, damage: &Damage, after: &Found, faults: &[Fault]) -> bool {
+        let touched = &damage.bytes;
         let is_hit = |range: &Range<usize>| overlap(touched, range);
         let Some(thing) = self.things.get(&key).map(|at| &self.map.things[*at]) else { return false };
-        let own = thing.bytes.iter().any(is_hit);
-        if matches!(key, Key::Recorded(_) | Key::Overwritten(_) | Key::Counter(..)) {
-            return own;
-        }
-        if own && (change == Change::Lost || self.is_weak(thing, touched)) {
-            return true;
+        let hit = self.hit(thing, damage);
+        if matches!(key, Key::Recorded(_) | Key::Overwritten(_)) {
+            return hit.is_checked;
         }
         let names = || self.map.names(&thing.words).any(|entry| is_hit(&entry.bytes));
         match change {
-            Change::Lost => needs_stream(self.found.get(&key)) && names(),
+            Change::Lost => {
+                let tells =
+                    |fault: &Fault| thing.holds(index(fault.offset)) || fault.rule == Rule::Unreadable;
+                let is_told = || faults.iter().any(tells);
+                let is_fed = hit.is_weak() && (hit.feeds(PRESENCE) || is_told());
+                hit.is_checked || is_fed || (needs_stream(self.found.get(&key)) && names())
+            }
             Change::Moved => thing.slot.as_ref().is_some_and(is_hit),
-            Change::Less => names(),
-            Change::Other => false,
+            Change::Less if names() => true,
+            Change::Less | Change::Other => {
+                let differing = differing(&self.found[&key], &after[&key]);
+                let is_name = |fact: &str| OF_NAMES.contains(&fact) && names();
+                hit.is_weak() && differing.into_iter().all(|fact| hit.feeds(fact) || is_name(fact))
+            }
             Change::Added => {
-                let mended = own && matches!(key, Key::Record(..));
-                let hidden = self.hidden.get(&key).zip(after.get(&key));
-                let is_hidden = hidden.is_some_and(|(hidden, now)| match change_of(hidden, now) {
-                    None => true,
-                    Some(change) => change == Change::Less && names(),
-                });
-                let uncovered = is_hidden && self.spans_touched(touched);
-                mended || uncovered
+                let mended = hit.is_checked && matches!(key, Key::Record(..));
+                let hidden = self.hidden.get(&key).map(|hidden| differing(hidden, &after[&key]));
+                let is_as_hidden = hidden.unwrap_or_default().into_iter().all(|fact| hit.feeds(fact));
+                let shown = hit.feeds(PRESENCE) && is_as_hidden;
+                mended || shown || self.is_uncovered(key, after, touched, names)
             }
         }
+    }
+
+    /// Whether a span in flight was left out for its SPAN record, which may be gone.
+    fn is_uncovered(
+        &self,
+        key: Key,
+        after: &Found,
+        touched: &Range<usize>,
+        names: impl Fn() -> bool,
+    ) -> bool {
+        let hidden = self.hidden.get(&key).zip(after.get(&key));
+        let is_hidden = hidden.is_some_and(|(hidden, now)| match change_of(hidden, now) {
+            None => true,
+            Some(change) => change == Change::Less && names(),
+        });
+        is_hidden && self.spans_touched(touched)
+    }
+
+    /// What damage hit of a thing's own bytes.
+    fn hit(&self, thing: &Thing, damage: &Damage) -> Hit {
+        let (touched, mut hit) = (&damage.bytes, Hit::default());
+        for bytes in thing.bytes.iter().filter(|bytes| overlap(touched, bytes)) {
+            let damaged = bytes.start.max(touched.start)..bytes.end.min(touched.end);
+            for region in self.map.hit(&damaged) {
+                // That bytes are not there needs no check to be noticed.
+                hit.is_checked |= damage.is_cut || region.unchecked.is_none();
+                if let Some(Effect::Own(facts)) = region.unchecked.map(|row| row.effect) {
+                    hit.rows.push(facts);
+                }
+            }
+        }
+        hit
     }
 
     /// Whether a thing may be gone if a page is another one.
@@ -224,21 +286,38 @@ impl Whole {
         self.hidden.get(&key).or_else(|| self.found.get(&key))
     }
 
-    /// Whether the damage hit bytes of the thing that no check guards.
-    fn is_weak(&self, thing: &Thing, touched: &Range<usize>) -> bool {
-        let regions = self.map.regions.iter();
-        let mut weak = regions.filter(|region| region.unchecked.is_some_and(|row| row.effect == Effect::Own));
-        weak.any(|region| {
-            let is_its_own = thing.bytes.iter().any(|bytes| overlap(bytes, &region.bytes));
-            is_its_own && overlap(touched, &region.bytes)
-        })
-    }
-
     /// Whether a SPAN record may be gone.
     fn spans_touched(&self, touched: &Range<usize>) -> bool {
         let recorded = self.things[&Key::Recorded(Signal::Spans.code())];
         let bytes = &self.map.things[recorded].bytes;
         bytes.iter().any(|range| overlap(touched, range))
+    }
+}
+
+/// Bytes that are others, or gone.
+struct Damage {
+    bytes: Range<usize>,
+    /// The file ends before them.
+    is_cut: bool,
+}
+
+/// What damage hit of a thing.
+#[derive(Debug, Default)]
+struct Hit {
+    /// Bytes that a check guards.
+    is_checked: bool,
+    /// What the others feed.
+    rows: Vec<&'static [&'static str]>,
+}
+
+impl Hit {
+    /// Bytes that feed something, and that no check guards.
+    fn is_weak(&self) -> bool {
+        !self.rows.is_empty()
+    }
+
+    fn feeds(&self, fact: &str) -> bool {
+        self.rows.iter().any(|facts| facts.contains(&fact))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Pages that were lost: zeros in their place.
 
 use super::disk::Disk;
+use super::map::{Key, Region};
 use super::oracle::{Whole, look, pages};
+use super::unchecked::UNSEEN_ZEROS;
 use super::watch::Worker;
 use otlp_mmap_format::PAGE_SIZE;
 use std::ops::Range;
@@ -35,28 +37,37 @@ fn judge(whole: &Whole, disk: &Disk, page: &Range<usize>) -> Result<(), String> 
         Err(error) => whole.judge_refusal(page, &error),
         Ok(look) if whole.image[page.clone()].iter().all(|byte| *byte == 0) => whole.judge_nothing(&look),
         Ok(look) => {
-            if let Some(structures) = whole.guarded(page) {
-                whole.judge_places(&structures, &look)?;
-            }
+            whole.judge_page(page, &look)?;
             whole.judge_look(page, look)
         }
     }
 }
 
 impl Whole {
-    /// From the first to the last structure whose checked bytes stand in `page`, and are not zero. A block whose word
-    /// is zero was never taken: nothing tells that it was lost.
-    fn guarded(&self, page: &Range<usize>) -> Option<Range<usize>> {
-        let regions = self.map.regions.iter();
-        let regions =
-            regions.filter(|region| region.unchecked.is_none() && region.name != "ActiveBlock.committed");
-        let changed = regions.filter(|region| {
+    /// The structures of which checked bytes stand in `page`, other than zeros; and the heads of chains of which a
+    /// link does that counts.
+    pub(super) fn guarded(&self, page: &Range<usize>) -> Vec<Range<usize>> {
+        let is_changed = |region: &&Region| {
             let bytes = region.bytes.start.max(page.start)..region.bytes.end.min(page.end);
-            bytes.start < bytes.end && self.image[bytes].iter().any(|byte| *byte != 0)
-        });
-        let structures: Vec<_> = changed.map(|region| region.structure.clone()).collect();
-        let start = structures.iter().map(|structure| structure.start).min()?;
-        let end = structures.iter().map(|structure| structure.end).max()?;
-        Some(start..end)
+            self.image[bytes].iter().any(|byte| *byte != 0)
+        };
+        let is_seen = |region: &&Region| {
+            region.unchecked.is_none() && !UNSEEN_ZEROS.iter().any(|(unseen, _)| *unseen == region.name)
+        };
+        let mut guarded: Vec<_> = self
+            .map
+            .hit(page)
+            .filter(is_seen)
+            .filter(is_changed)
+            .map(|region| region.structure.clone())
+            .collect();
+        for chain in self.map.things.iter().filter(|thing| matches!(thing.key, Key::InFlight(_))) {
+            let (head, last) = (&chain.bytes[0], chain.bytes.len() - 1);
+            let is_cut = chain.bytes[..last].iter().any(|block| page.contains(&block.start));
+            if is_cut && !page.contains(&head.start) {
+                guarded.push(head.clone());
+            }
+        }
+        guarded
     }
 }

@@ -46,9 +46,6 @@ fn judge(whole: &Whole, disk: &Disk, length: usize) -> Result<(), String> {
     match look(disk) {
         Err(error) => whole.judge_refusal(&missing, &error),
         Ok(_) if length < HEADER_SIZE => Err("read without its header page".to_owned()),
-        Ok(look) => {
-            Whole::judge_cut(&look)?;
-            whole.judge_look(&missing, look)
-        }
+        Ok(look) => whole.judge_cut(&missing, look),
     }
 }

@@ -14,6 +14,9 @@ const LONGEST: usize = 6000;
 static LETTERS: [u8; 8192] = letters();
 /// Boundaries of each thread's own histogram.
 pub(super) const BOUNDARIES: [f64; 4] = [1.0, 2.0, 4.0, 8.5];
+/// Of each thread's own exponential histogram.
+pub(super) const MAX_BUCKETS: u32 = 8;
+pub(super) const MAX_SCALE: i32 = 20;
 /// Most updates of a span between its start and its end.
 const MOST_UPDATES: u64 = 4;
 
@@ -261,4 +264,19 @@ fn text(hash: u64, length: u64) -> &'static str {
 
 fn small(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MAX_SCALE;
+
+    /// A logarithm is exact enough to tell the buckets of every value of an exponential histogram.
+    #[test]
+    fn exponential_values_stay_clear_of_boundaries() {
+        for eighths in 1_u32..100_000 {
+            let position = (f64::from(eighths) / 8.0).log2() * f64::from(MAX_SCALE).exp2();
+            let distance = (position - position.round()).abs();
+            assert!(distance > 1e-7 || eighths.is_power_of_two() && distance == 0.0, "{eighths} {distance}");
+        }
+    }
 }

@@ -4,7 +4,9 @@
 //! is refused is entered with its reason; its number goes to the next call of its kind, so that the numbers that
 //! are recorded have no gaps.
 
-use super::content::{BOUNDARIES, Content, Update, attributes, real, signed, span_id, trace_id};
+use super::content::{
+    BOUNDARIES, Content, MAX_BUCKETS, MAX_SCALE, Update, attributes, real, signed, span_id, trace_id,
+};
 use super::ledger::{Call, FORKED, Ledger, RING, Slot};
 use super::process;
 use super::round::{LIMIT, Random, Round};
@@ -103,7 +105,8 @@ impl Metrics {
         };
         let sum = Aggregation::Sum { temporality, is_monotonic: true };
         let buckets: Vec<f64> = (0..15).map(real).collect();
-        let exponential = Aggregation::ExponentialHistogram { temporality, max_buckets: 8, max_scale: 20 };
+        let exponential =
+            Aggregation::ExponentialHistogram { temporality, max_buckets: MAX_BUCKETS, max_scale: MAX_SCALE };
         Ok(Self {
             exemplars: stream("exemplars", sum)?,
             sums: stream("sums", sum)?,

@@ -1,6 +1,7 @@
 //! What measurements add up to, worked out anew from all of them, by the definitions and not as the writer does it.
 
-use otlp_mmap_reader::model::{Aggregation, Buckets, Number, Point};
+use crate::exponential::expected;
+use otlp_mmap_reader::model::{Aggregation, Number, Point};
 
 /// A series: every measurement that it was given.
 #[derive(Clone, Debug, Default)]
@@ -89,39 +90,12 @@ impl Cell {
     /// At the highest scale at which the buckets of each sign fit.
     fn exponential(&self, max_buckets: u32, max_scale: i32) -> Point {
         let values = self.values();
-        let of_sign = |scale, is_negative: bool| {
-            let signed =
-                values.iter().filter(|value| **value != 0.0 && value.is_sign_negative() == is_negative);
-            buckets(&signed.map(|value| index(value.abs(), scale)).collect::<Vec<_>>())
-        };
-        let fits = |buckets: &Buckets| buckets.counts.len() <= max_buckets as usize;
-        let at = |scale| (scale, of_sign(scale, false), of_sign(scale, true));
-        let (scale, positive, negative) = (-10..=max_scale)
-            .rev()
-            .map(at)
-            .find(|(_, positive, negative)| fits(positive) && fits(negative))
-            .expect("everything fits at the lowest scale");
+        let (scale, positive, negative) = expected(&values, max_buckets, max_scale);
         let (sum, min, max) = summary(&values);
         let zero_count = values.iter().filter(|value| **value == 0.0).count() as u64;
         let count = values.len() as u64;
         Point::ExponentialHistogram { count, sum, min, max, scale, zero_count, positive, negative }
     }
-}
-
-/// The bucket of a magnitude by its definition (SPEC 9.3). Scenarios stay clear of boundaries, where rounding counts.
-#[allow(clippy::cast_possible_truncation)]
-fn index(magnitude: f64, scale: i32) -> i32 {
-    (magnitude.log2() * f64::from(scale).exp2()).ceil() as i32 - 1
-}
-
-/// Counts of indexes from the smallest to the largest.
-fn buckets(indexes: &[i32]) -> Buckets {
-    let (Some(&first), Some(&last)) = (indexes.iter().min(), indexes.iter().max()) else {
-        return Buckets::default();
-    };
-    let count = |index| indexes.iter().filter(|found| **found == index).count() as u64;
-    // One bucket too many is as good as a million: it does not fit.
-    Buckets { offset: first, counts: (first..=last).take(1 << 14).map(count).collect() }
 }
 
 fn summary(values: &[f64]) -> (f64, Option<f64>, Option<f64>) {
@@ -136,28 +110,8 @@ fn to_double(number: i64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cell, buckets, index};
+    use super::Cell;
     use otlp_mmap_reader::model::{Aggregation, Number, Point};
-
-    /// The vectors of SPEC 9.3.
-    #[test]
-    fn indexes_are_those_of_the_specification() {
-        let vectors = [
-            (0, 1.0, -1),
-            (0, 1.5, 0),
-            (0, 2.0, 0),
-            (0, 3.0, 1),
-            (1, 1.2, 0),
-            (1, 1.5, 1),
-            (-1, 4.0, 0),
-            (-1, 5.0, 1),
-            (-10, 0.5, -1),
-        ];
-        for (scale, value, expected) in vectors {
-            assert_eq!(index(value, scale), expected, "{value} at scale {scale}");
-        }
-        assert_eq!(buckets(&[3, -1, 3]).counts, [1, 0, 0, 0, 2]);
-    }
 
     #[test]
     fn a_sum_shows_its_words_one_after_another() {

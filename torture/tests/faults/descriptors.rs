@@ -91,7 +91,10 @@ fn a_forked_child_without_descriptors_is_told_and_its_parent_goes_on() {
         .join();
         set_limit(1_000);
         recorder.record(2).unwrap();
-        assert_eq!(numbers(&read(recorder.path()).1), [1, 2]);
+        let (_, snapshot) = read(recorder.path());
+        assert_eq!(numbers(&snapshot), [1, 2]);
+        // What its child was refused is none of the parent's losses.
+        assert_eq!(snapshot.losses.counters().map(|(_, _, counted)| counted).max(), Some(0));
         let children = listing(directory.path()).into_iter().filter(|path| *path != recorder.path());
         let mut recorded: Vec<_> = children.map(|path| numbers(&read(path).1)).collect();
         recorded.sort();

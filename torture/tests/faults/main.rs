@@ -10,6 +10,7 @@ mod clock;
 mod creation;
 mod descriptors;
 mod files;
+mod listed;
 mod memory;
 mod processes;
 mod readers;

@@ -103,6 +103,31 @@ fn a_limit_on_the_size_of_files_is_an_error_and_no_signal() {
 }
 
 #[test]
+fn a_limit_that_comes_after_the_file_costs_records_and_never_the_process() {
+    isolated("storage::a_limit_that_comes_after_the_file_costs_records_and_never_the_process", || {
+        let directory = tempfile::tempdir().unwrap();
+        let recorder = Recorder::new(directory.path());
+        recorder.record(0).unwrap();
+        let limit = libc::rlimit { rlim_cur: 4096, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: `limit` lives through the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit) }, 0, "{}", last_error());
+        std::thread::scope(|threads| {
+            let without_fallocate = || {
+                // As on a file system that cannot: then space comes by writing, which the limit forbids.
+                let action = libc::SECCOMP_RET_ERRNO | libc::EOPNOTSUPP.cast_unsigned();
+                filter_system_calls(&[libc::SYS_fallocate], action, libc::SECCOMP_RET_ALLOW);
+                assert!((1..5_000).all(|number| recorder.record(number).is_ok()));
+            };
+            threads.spawn(without_fallocate).join().unwrap();
+        });
+        let (_, snapshot) = read(recorder.path());
+        let losses = snapshot.losses.signal(Signal::Events);
+        assert!(losses.overwritten > 0);
+        assert_eq!((losses.recorded, losses.lost() + snapshot.events.len() as u64), (5_000, 5_000));
+    });
+}
+
+#[test]
 fn a_read_only_directory_is_an_error_and_readable() {
     isolated("storage::a_read_only_directory_is_an_error_and_readable", || {
         let directory = tempfile::tempdir().unwrap();

@@ -1,7 +1,8 @@
 //! Series: each is the aggregate of the measurements that returned, with one more at most of each thread.
 
 use super::Case;
-use crate::kills::content::{BOUNDARIES, Content, real, thread_of};
+use crate::exponential::expected;
+use crate::kills::content::{BOUNDARIES, Content, MAX_BUCKETS, MAX_SCALE, real, thread_of};
 use crate::kills::ledger::Call;
 use otlp_mmap_reader::Report;
 use otlp_mmap_reader::model::{Buckets, Number, Point, Series};
@@ -103,19 +104,36 @@ fn is_own(content: Content, call: Call, slot: usize, count: u64, point: &Point) 
         (
             Call::Exponential,
             Point::ExponentialHistogram {
-                count: found, sum, min, max, zero_count, positive, negative, ..
+                count: found,
+                sum,
+                min,
+                max,
+                scale,
+                zero_count,
+                positive,
+                negative,
             },
         ) => {
             let values: Vec<f64> = exponential.collect();
-            let number = |which: fn(&f64) -> bool| values.iter().filter(|value| which(value)).count() as u64;
+            let zeros = values.iter().filter(|value| **value == 0.0).count() as u64;
             *found == count
-                && total(positive) == number(|value| *value > 0.0)
-                && total(negative) == number(|value| *value < 0.0)
-                && *zero_count == number(|value| *value == 0.0)
+                && *zero_count == zeros
                 && is_summary(&values, *sum, *min, *max)
+                // Last, because it takes longest.
+                && is_bucketed(&values, *scale, positive, negative)
         }
         _ => false,
     }
+}
+
+/// Whether the scale, the offsets and each count are those of the values.
+fn is_bucketed(values: &[f64], scale: i32, positive: &Buckets, negative: &Buckets) -> bool {
+    let (wanted, above, below) = expected(values, MAX_BUCKETS, MAX_SCALE);
+    let is_same = |found: &Buckets, wanted: &Buckets| {
+        // Where nothing was counted, an offset says nothing.
+        found.counts == wanted.counts && (found.counts.is_empty() || found.offset == wanted.offset)
+    };
+    scale == wanted && is_same(positive, &above) && is_same(negative, &below)
 }
 
 fn is_summary(values: &[f64], sum: f64, min: Option<f64>, max: Option<f64>) -> bool {
@@ -129,10 +147,52 @@ fn is_same(one: f64, other: f64) -> bool {
     (one - other).abs() < 1.0 / 16.0
 }
 
-fn total(buckets: &Buckets) -> u64 {
-    buckets.counts.iter().sum()
-}
-
 fn int(number: u64) -> Number {
     Number::Int(number.cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_own;
+    use crate::kills::content::{Content, MAX_BUCKETS, MAX_SCALE};
+    use crate::kills::ledger::Call;
+    use otlp_mmap_reader::model::{Buckets, Point};
+
+    fn point(content: Content, count: u64) -> Point {
+        let values: Vec<f64> = (0..count).map(|number| content.exponential_value(3, number)).collect();
+        let (scale, positive, negative) = crate::exponential::expected(&values, MAX_BUCKETS, MAX_SCALE);
+        Point::ExponentialHistogram {
+            count,
+            sum: values.iter().sum(),
+            min: values.iter().copied().reduce(f64::min),
+            max: values.iter().copied().reduce(f64::max),
+            scale,
+            zero_count: values.iter().filter(|value| **value == 0.0).count() as u64,
+            positive,
+            negative,
+        }
+    }
+
+    /// With the totals as they should be, scale, offset and each bucket count.
+    #[test]
+    fn a_bucket_that_took_its_neighbours_count_is_a_violation() {
+        let content = Content::new(7);
+        let whole = point(content, 400);
+        let is_right = |point: &Point| is_own(content, Call::Exponential, 3, 400, point);
+        assert!(is_right(&whole));
+        let changed = |change: fn(&mut i32, &mut Buckets)| {
+            let mut point = whole.clone();
+            let Point::ExponentialHistogram { scale, positive, .. } = &mut point else { unreachable!() };
+            change(scale, positive);
+            assert!(!is_right(&point), "{point:?}");
+        };
+        changed(|_, positive| {
+            let at = positive.counts.iter().position(|count| *count > 0).expect("some");
+            positive.counts[at] -= 1;
+            positive.counts[at + 1] += 1;
+        });
+        changed(|_, positive| positive.offset += 1);
+        changed(|scale, _| *scale += 1);
+        changed(|_, positive| positive.counts.push(0));
+    }
 }
