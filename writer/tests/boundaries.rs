@@ -395,29 +395,30 @@ fn allocated(program: &Program) -> u64 {
     std::fs::metadata(program.writer.path().unwrap()).unwrap().blocks() * 512
 }
 
+/// By how much the recording's space grows when it grows next.
+fn next_growth(program: &Program, mut record: impl FnMut()) -> u64 {
+    let before = allocated(program);
+    for _ in 0..10_000 {
+        record();
+        if allocated(program) != before {
+            return allocated(program) - before;
+        }
+    }
+    panic!("it needs no space");
+}
+
 #[test]
 fn what_is_used_has_space_to_its_last_page() {
     let program = Program::new(|_| {});
-    let record = |number| program.writer.record_event(&program.event(number, &())).unwrap();
-    let segment = u64::from(Config::new("").segment_size);
-    let (before, mut number) = (allocated(&program), 0);
-    record(number);
-    assert!(allocated(&program) >= before + segment, "the first segment");
-    while allocated(&program) < before + 2 * segment {
-        // The first is full, and the next one has all of its pages at once.
+    let event = || program.writer.record_event(&program.event(1, &())).unwrap();
+    let mut number = 0;
+    let intern = || {
         number += 1;
-        assert!(number * 8 < segment, "the second segment has no space of its own");
-        record(number);
-    }
-    // The dictionary takes space in steps of 64 KiB, before it is used.
-    let before = allocated(&program);
-    let intern = |number: u32| program.writer.record_string(&format!("{number}{}", "x".repeat(4_000)));
-    for number in 0.. {
-        assert!(number < 100, "the dictionary has no space of its own");
-        intern(number).unwrap();
-        if allocated(&program) > before {
-            break;
-        }
-    }
-    assert!(allocated(&program) >= before + (64 << 10), "the dictionary");
+        program.writer.record_string(&format!("{number}{}", "x".repeat(4_000))).unwrap();
+    };
+    // The first takes a segment, and puts its name into the dictionary. From then on space comes before it is used, for
+    // a whole segment, and in steps of 64 KiB for the dictionary; a page without any would come when it is stored to.
+    event();
+    assert_eq!(next_growth(&program, event), Config::new("").segment_size.into());
+    assert_eq!(next_growth(&program, intern), 64 << 10);
 }

@@ -229,7 +229,7 @@ impl Whole {
             Change::Less | Change::Other => {
                 let differing = differing(&self.found[&key], &after[&key]);
                 let is_name = |fact: &str| OF_NAMES.contains(&fact) && names();
-                hit.is_weak() && differing.into_iter().all(|fact| hit.feeds(fact) || is_name(fact))
+                !differing.is_empty() && differing.into_iter().all(|fact| hit.feeds(fact) || is_name(fact))
             }
             Change::Added => {
                 let mended = hit.is_checked && matches!(key, Key::Record(..));

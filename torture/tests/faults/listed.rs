@@ -9,10 +9,10 @@ fn tests_of(module: &str, source: &str) -> Vec<String> {
     let mut is_test = false;
     for line in source.lines() {
         is_test |= line == "#[test]";
-        if let Some((name, _)) = line.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) {
-            if std::mem::take(&mut is_test) {
-                tests.push(format!("{module}::{name}"));
-            }
+        if let Some((name, _)) = line.strip_prefix("fn ").and_then(|rest| rest.split_once('('))
+            && std::mem::take(&mut is_test)
+        {
+            tests.push(format!("{module}::{name}"));
         }
     }
     tests
