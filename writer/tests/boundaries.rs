@@ -419,6 +419,6 @@ fn what_is_used_has_space_to_its_last_page() {
     // The first takes a segment, and puts its name into the dictionary. From then on space comes before it is used, for
     // a whole segment, and in steps of 64 KiB for the dictionary; a page without any would come when it is stored to.
     event();
-    assert_eq!(next_growth(&program, event), Config::new("").segment_size.into());
+    assert_eq!(next_growth(&program, event), u64::from(Config::new("").segment_size));
     assert_eq!(next_growth(&program, intern), 64 << 10);
 }
