@@ -2,6 +2,10 @@
 
 Spans go straight into the recording, from their start on. Processors are beside it, and paid for only when there are
 some.
+
+Attributes that are known when a span starts are better given to `start_span` than set later: samplers see only those.
+What None means as the value of an attribute is not defined: better leave the attribute out. It is recorded as a key
+without a value.
 """
 
 from __future__ import annotations
