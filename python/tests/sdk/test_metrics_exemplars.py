@@ -78,7 +78,7 @@ def test_the_filter_chooses(
         counter.add(1, {"a": 1}, context(1))
         counter.add(2, {"a": 1}, context(0))
         counter.add(3, {"a": 1}, Context())
-        expected = [(1, IDS, {}), (2, IDS, {}), (3, None, {})]
+        expected: list[Any] = [(1, IDS, {}), (2, IDS, {}), (3, None, {})]
         assert exemplars(metrics) == [one for one in expected if one[0] in kept]
         assert metrics.values() == {("counter", (("a", 1),)): 6}
 

@@ -68,7 +68,7 @@ def test_what_is_observed_is_stored_and_not_added(metrics: Metrics) -> None:
 def test_totals_may_change_from_integers_to_doubles(metrics: Metrics) -> None:
     totals = iter([0, 7, 7.5, 8])
     metrics.meter.create_observable_counter("counter", [lambda _: [Observation(next(totals))]])
-    found = []
+    found: list[Any] = []
     for _ in range(4):
         metrics.provider.force_flush()
         found += metrics.values().values()
@@ -185,9 +185,7 @@ def test_a_forked_child_observes_into_a_file_of_its_own(tmp_path: Path, monkeypa
 
         child = fork(in_child)
         assert join([child]) == [0]
-        values = {
-            (str(of.stream.name), value_of(of)) for path in tmp_path.iterdir() for of in Reader(path).metrics()
-        }
+        values = {(str(of.stream.name), value_of(of)) for path in tmp_path.iterdir() for of in Reader(path).metrics()}
         assert values == {("counter", 100), ("pid", os.getpid()), ("counter", 1), ("pid", child)}
         assert metrics.writer.path == parent
 

@@ -58,7 +58,9 @@ def points(data: MetricsData | None) -> dict[str, Any]:
 
 def values(data: MetricsData | None) -> dict[str, list[Any]]:
     """The values (or counts) of each metric."""
-    return {name: [getattr(of, "value", getattr(of, "count", None)) for of in of_it] for name, of_it in points(data).items()}
+    return {
+        name: [getattr(of, "value", getattr(of, "count", None)) for of in of_it] for name, of_it in points(data).items()
+    }
 
 
 def test_a_delta_reader_gets_what_came_since_the_last_collection(tmp_path: Path) -> None:
