@@ -172,8 +172,8 @@ impl Writer {
     ///         `{"histogram": {"aggregation_temporality": ..., "bucket_boundaries": [...]}}`, `Histogram`;
     ///         `{"exp_histogram": {"aggregation_temporality": ..., "max_buckets": ..., "max_scale": ...}}`,
     ///         `ExponentialHistogram`. A temporality is "DELTA" (1) or "CUMULATIVE" (2).
-    ///     cardinality_limit: most series of the stream, the overflow series included, 2 at least; by default, and at
-    ///         most, the writer's.
+    ///     cardinality_limit: most series of the stream, the overflow series included, 2 at least; by default, and
+    ///         at most, the writer's.
     #[pyo3(signature = (
         instrumentation_scope_ref, name, description, unit, aggregation, *, cardinality_limit=None
     ))]
