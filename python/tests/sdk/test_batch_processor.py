@@ -23,7 +23,8 @@ from otlp_mmap.sdk._shared_internal import (
     environment_number,
 )
 
-LOGGER = "otlp_mmap.sdk._shared_internal"
+from .logging_sdk import forget_warnings
+
 FOR_EVER = 10_000_000
 
 
@@ -96,9 +97,7 @@ def make() -> Iterator[Make]:
 @pytest.fixture(autouse=True)
 def _unfiltered() -> None:
     """Each test sees its warnings, also if the test before had the same."""
-    for warning_filter in logging.getLogger(LOGGER).filters:
-        if isinstance(warning_filter, DuplicateFilter):
-            warning_filter._last.clear()
+    forget_warnings()
 
 
 def until(is_so: Callable[[], bool]) -> None:

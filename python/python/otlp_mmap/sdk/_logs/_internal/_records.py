@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import traceback
@@ -43,12 +44,14 @@ class LogDroppedAttributesWarning(LogRecordDroppedAttributesWarning):
 
 def _warn_of_dropped_attributes() -> None:
     """Called by the native logger, which has no frame, so that the caller of `emit` is the one to be named."""
-    _warn(stacklevel=3)
+    _warn(stacklevel=2)
 
 
 def _warn(stacklevel: int) -> None:
     message = "Log record attributes were dropped due to limits"
-    warnings.warn(message, LogRecordDroppedAttributesWarning, stacklevel=stacklevel)
+    # A filter may make an error of it, which must not reach the application.
+    with contextlib.suppress(LogRecordDroppedAttributesWarning):
+        warnings.warn(message, LogRecordDroppedAttributesWarning, stacklevel=stacklevel + 1)
 
 
 class LogRecordLimits:
