@@ -39,6 +39,12 @@ impl Cleaned {
         if let Ok(entries) = mapping.cast::<PyDict>() {
             cleaned.entries.reserve(entries.len());
             cleaned.are_distinct = true;
+            if max_length.is_none() && is_plain(entries) {
+                cleaned.entries.extend(entries.iter().filter_map(|(key, value)| {
+                    key.cast_into::<PyString>().ok().map(|key| (key.unbind(), value.unbind()))
+                }));
+                return cleaned;
+            }
             // A copy of the references: cleaning can run code that changes the dictionary.
             let entries: Vec<_> = entries.iter().collect();
             for (key, value) in &entries {
@@ -107,6 +113,25 @@ impl AnyValue for CleanValue<'_> {
     fn encode_value(&self, key: Key<'_>, encoder: &mut Encoder<'_>) -> Result<(), Error> {
         Python::attach(|py| Encoding::new("body").value(key, self.0.bind(py), None, encoder))
     }
+}
+
+/// Whether attributes are clean as they are, and no value is a container. No Python code runs meanwhile.
+pub(crate) fn is_plain(entries: &Bound<'_, PyDict>) -> bool {
+    entries.iter().all(|(key, value)| {
+        let key = key.cast_exact::<PyString>().ok();
+        key.and_then(|key| key.to_str().ok()).is_some_and(|key| !key.is_empty()) && is_plain_value(&value)
+    })
+}
+
+#[inline]
+fn is_plain_value(value: &Bound<'_, PyAny>) -> bool {
+    if let Ok(text) = value.cast_exact::<PyString>() {
+        return text.to_str().is_ok();
+    }
+    if value.is_exact_instance_of::<PyInt>() {
+        return value.extract::<i64>().is_ok();
+    }
+    value.is_exact_instance_of::<PyFloat>() || value.is_exact_instance_of::<PyBool>()
 }
 
 /// A key: a text that is not empty. Keys of other types are taken by their text if they have one; the others are

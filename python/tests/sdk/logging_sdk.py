@@ -48,6 +48,11 @@ class Logs:
         return [event.body for event in self.events()]
 
 
+def resource_of(event: model.Event) -> dict[str, Any]:
+    """The attributes of its resource, without the id that readers give a file."""
+    return {key: value for key, value in event.scope.resource.attributes.items() if key != "service.instance.id"}
+
+
 class Seen(LogRecordProcessor):
     """A processor that keeps what it sees. `change` may change it, `wants` says what `enabled` does."""
 

@@ -37,7 +37,7 @@ from otlp_mmap.sdk._logs.export import (
 from otlp_mmap.sdk.resources import Resource
 from otlp_mmap.sdk.util.instrumentation import InstrumentationScope
 
-from .logging_sdk import Logs, Seen, forget_warnings
+from .logging_sdk import Logs, Seen, forget_warnings, resource_of
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def test_processors_see_a_record_in_their_order_and_the_file_has_what_they_made_
     assert event.attributes == {"a": "b", "added": 1}
     assert (event.severity_number, event.severity_text) == (21, "s")
     assert (event.event_name, event.time_unix_nano) == ("e", 1)
-    assert event.scope.resource.attributes == {"of": "the processor"}
+    assert resource_of(event) == {"of": "the processor"}
     assert seen.records[0].instrumentation_scope == logs.logger.instrumentation_scope
 
 
@@ -168,7 +168,7 @@ def test_another_resource_of_the_same_loggers(logs: Logs) -> None:
     logs.logger.emit(body="before")
     logs.provider._update_resource(Resource({"more": 1}))
     logs.logger.emit(body="after")
-    assert [event.scope.resource.attributes for event in logs.events()] == [
+    assert [resource_of(event) for event in logs.events()] == [
         {"service.name": "tests"},
         {"service.name": "tests", "more": 1},
     ]

@@ -7,7 +7,7 @@
 
 use super::exception::Exception;
 use super::logger::Logger;
-use super::record::{self, Record};
+use super::record::{self, Attributes, Record};
 use crate::sdk::attributes::{Entry, clean, clean_key, clean_text};
 use crate::sdk::trace::recorded_in;
 use pyo3::exceptions::{PyAttributeError, PyException};
@@ -16,12 +16,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyFrozenSetMethods, PyInt, PyMapping, PySequence,
-    PyString, PyTuple, PyType,
+    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PySequence, PyString, PyTuple, PyType,
 };
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Attributes of a `logging.LogRecord` that are no attributes of the log record.
+/// Attributes of a `logging.LogRecord` that are no attributes of the log record, in the order in which it sets them.
 const OWN: [&str; 24] = [
     "name",
     "msg",
@@ -48,6 +47,17 @@ const OWN: [&str; 24] = [
     "asctime",
     "getMessage",
 ];
+
+// Where they stand there.
+const MSG: usize = 1;
+const ARGS: usize = 2;
+const LEVELNAME: usize = 3;
+const LEVELNO: usize = 4;
+const PATHNAME: usize = 5;
+const EXC_INFO: usize = 8;
+const LINENO: usize = 11;
+const FUNC_NAME: usize = 12;
+const CREATED: usize = 13;
 
 /// Records what the standard library's `logging` hands it. A subclass is also a `logging.Handler`.
 ///
@@ -178,16 +188,16 @@ impl Options {
         let py = slf.py();
         let Some((calls, scope)) = Logger::target(logger) else { return Ok(()) };
         let logger = logger.get();
-        let fields = Fields { fields: record.getattr(intern!(py, "__dict__"))?.cast_into::<PyDict>()? };
+        let mut fields = Fields::of(record)?;
         let mut made = Record { observed_time: record::now(), ..Record::default() };
-        made.time = nanoseconds(fields.get(intern!(py, "created"))?.extract()?);
+        made.time = nanoseconds(fields.get(CREATED)?.extract()?);
         made.context = recorded_in(py, None);
-        let level: i64 = fields.get(intern!(py, "levelno"))?.extract()?;
+        let level: i64 = fields.get(LEVELNO)?.extract()?;
         made.severity_number = severity_number(level);
-        made.severity_text = severity_text(&fields.get(intern!(py, "levelname"))?);
+        made.severity_text = severity_text(fields.get(LEVELNAME)?);
         let body = self.body(slf, record, &fields)?;
         made.body = record::body(&body);
-        self.attributes(&mut made, &fields, logger.limits().length)?;
+        self.attributes(&mut made, &mut fields, logger.limits().length)?;
         logger.finish(py, Ok(made), calls, scope);
         Ok(())
     }
@@ -204,10 +214,10 @@ impl Options {
         if slf.getattr(intern!(py, "formatter"))?.is_truthy()? {
             return slf.call_method1(intern!(py, "format"), (record,));
         }
-        let (message, arguments) = (fields.get(intern!(py, "msg"))?, fields.get(intern!(py, "args"))?);
+        let (message, arguments) = (fields.get(MSG)?, fields.get(ARGS)?);
         let has_arguments = arguments.is_truthy()?;
         if !has_arguments && !self.has(Self::TEXT_BODIES) && !message.is_instance_of::<PyString>() {
-            return if is_body(&message) { Ok(message) } else { Ok(message.str()?.into_any()) };
+            return if is_body(message) { Ok(message.clone()) } else { Ok(message.str()?.into_any()) };
         }
         if !is_standard(record)? {
             return record.call_method0(intern!(py, "getMessage"));
@@ -220,35 +230,36 @@ impl Options {
     fn attributes<'py>(
         self,
         made: &mut Record<'py>,
-        fields: &Fields<'py>,
+        fields: &mut Fields<'py>,
         max_length: Option<usize>,
     ) -> PyResult<()> {
-        let py = fields.fields.py();
-        for (key, value) in fields.extra()? {
+        let py = fields.py;
+        let mut entries = Vec::with_capacity(fields.extra.len() + 6);
+        for (key, value) in std::mem::take(&mut fields.extra) {
             if !self.is_event_name(made, &key, &value) {
                 match clean_key(&key) {
-                    Some(key) => made.entries.push((key.unbind(), clean(&value, max_length).unbind())),
+                    Some(key) => entries.push((key.unbind(), clean(&value, max_length).unbind())),
                     None => made.dropped += 1,
                 }
             }
         }
         if self.has(Self::CODE_ATTRIBUTES) {
             for (key, field) in [
-                (intern!(py, "code.file.path"), intern!(py, "pathname")),
-                (intern!(py, "code.function.name"), intern!(py, "funcName")),
-                (intern!(py, "code.line.number"), intern!(py, "lineno")),
+                (intern!(py, "code.file.path"), PATHNAME),
+                (intern!(py, "code.function.name"), FUNC_NAME),
+                (intern!(py, "code.line.number"), LINENO),
             ] {
-                set(&mut made.entries, key, clean(&fields.get(field)?, max_length));
+                set(&mut entries, key, clean(fields.get(field)?, max_length));
             }
         }
-        let info = fields.get(intern!(py, "exc_info"))?;
-        if let Ok(info) = info.cast::<PyTuple>() {
+        if let Ok(info) = fields.get(EXC_INFO)?.cast::<PyTuple>() {
             let mut exception = Vec::new();
             Exception::of_info(info)?.add_to(&mut exception, py, max_length, |_| false);
             exception
                 .into_iter()
-                .for_each(|(key, value)| set(&mut made.entries, key.bind(py), value.into_bound(py)));
+                .for_each(|(key, value)| set(&mut entries, key.bind(py), value.into_bound(py)));
         }
+        made.attributes = Attributes::Cleaned(entries);
         Ok(())
     }
 
@@ -272,27 +283,41 @@ impl Options {
 
 /// The attributes of a `logging.LogRecord`.
 struct Fields<'py> {
-    fields: Bound<'py, PyDict>,
+    py: Python<'py>,
+    own: [Option<Bound<'py, PyAny>>; OWN.len()],
+    extra: Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>,
 }
 
 impl<'py> Fields<'py> {
-    fn get(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        self.fields.get_item(name)?.ok_or_else(|| PyAttributeError::new_err(name.clone().unbind()))
-    }
-
-    /// Those that `logging` itself does not set.
-    fn extra(&self) -> PyResult<Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
-        static NAMES: PyOnceLock<Py<PyFrozenSet>> = PyOnceLock::new();
-        let py = self.fields.py();
-        let own = NAMES.get_or_try_init(py, || PyFrozenSet::new(py, OWN).map(Bound::unbind))?.bind(py);
-        let mut extra = Vec::new();
-        for (key, value) in self.fields.iter() {
-            if !own.contains(&key)? {
-                extra.push((key, value));
+    fn of(record: &Bound<'py, PyAny>) -> PyResult<Self> {
+        static NAMES: PyOnceLock<[Py<PyString>; OWN.len()]> = PyOnceLock::new();
+        let py = record.py();
+        let names = NAMES.get_or_init(py, || OWN.map(|name| PyString::intern(py, name).unbind()));
+        let mut fields = Self { py, own: [const { None }; OWN.len()], extra: Vec::new() };
+        let mut next = 0;
+        for (key, value) in record.getattr(intern!(py, "__dict__"))?.cast::<PyDict>()?.iter() {
+            // Nearly always the one behind the last; names that a record sets are interned.
+            let is_next = names.get(next).is_some_and(|name| key.is(name));
+            match if is_next { Some(next) } else { find(&key) } {
+                Some(found) => {
+                    fields.own[found] = Some(value);
+                    next = found + 1;
+                }
+                None => fields.extra.push((key, value)),
             }
         }
-        Ok(extra)
+        Ok(fields)
     }
+
+    fn get(&self, field: usize) -> PyResult<&Bound<'py, PyAny>> {
+        self.own[field].as_ref().ok_or_else(|| PyAttributeError::new_err(OWN[field]))
+    }
+}
+
+#[cold]
+fn find(key: &Bound<'_, PyAny>) -> Option<usize> {
+    let key = key.extract::<&str>().ok()?;
+    OWN.iter().position(|name| *name == key)
 }
 
 /// Sets an attribute; one of the same key gives way.

@@ -109,8 +109,8 @@ impl Logger {
             this.emit_given(slf, given, calls, scope);
             return;
         }
-        let cleaned = record::attributes(py, attributes, exception, this.limits.length);
-        let made = cleaned.map(|(entries, dropped)| Record {
+        let cleaned = record::attributes(py, attributes, exception, this.limits);
+        let made = cleaned.map(|(attributes, dropped)| Record {
             time: timestamp.map_or(0, |value| record::time("timestamp", value)),
             observed_time: observed_timestamp
                 .map_or_else(record::now, |value| record::time("observed_timestamp", value)),
@@ -118,7 +118,7 @@ impl Logger {
             severity_number: severity_number.map_or(0, record::severity),
             severity_text: severity_text.and_then(record::optional_text),
             body: body.and_then(record::body),
-            entries,
+            attributes,
             dropped,
             name: event_name.and_then(record::optional_text),
         });
@@ -276,7 +276,7 @@ fn given<'py>(record: &Bound<'py, PyAny>, limits: Limits, with_exception: bool) 
     };
     let attributes = field(intern!(py, "attributes"))?.map(plain_attributes);
     let exception = if with_exception { field(intern!(py, "exception"))? } else { None };
-    let (entries, dropped) = record::attributes(py, attributes.as_ref(), exception.as_ref(), limits.length)?;
+    let (attributes, dropped) = record::attributes(py, attributes.as_ref(), exception.as_ref(), limits)?;
     Ok(Record {
         time: field(intern!(py, "timestamp"))?.map_or(0, |value| record::time("timestamp", &value)),
         observed_time: field(intern!(py, "observed_timestamp"))?
@@ -289,7 +289,7 @@ fn given<'py>(record: &Bound<'py, PyAny>, limits: Limits, with_exception: bool) 
         severity_number: field(intern!(py, "severity_number"))?.map_or(0, |value| record::severity(&value)),
         severity_text: field(intern!(py, "severity_text"))?.and_then(|value| record::optional_text(&value)),
         body: field(intern!(py, "body"))?.and_then(|value| record::body(&value)),
-        entries,
+        attributes,
         dropped,
         name: field(intern!(py, "event_name"))?.and_then(|value| record::optional_text(&value)),
     })

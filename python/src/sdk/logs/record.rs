@@ -2,16 +2,17 @@
 
 use super::LOGGER;
 use super::exception::Exception;
+use crate::attributes::Entries;
 use crate::call::Calls;
 use crate::error::{from_writer, is_loss};
-use crate::sdk::attributes::{Clean, CleanValue, Cleaned, Entry, clean, clean_text};
+use crate::sdk::attributes::{Clean, CleanValue, Cleaned, Entry, clean, clean_text, is_plain};
 use crate::sdk::log::{self, Once};
 use otlp_mmap_writer as recorder;
-use otlp_mmap_writer::{Error, ScopeRef, Signal, Text};
-use pyo3::intern;
+use otlp_mmap_writer::{Encoder, Error, ScopeRef, Signal, Text};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyInt, PyString};
+use pyo3::types::{PyDict, PyInt, PyString};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The limits of a log record's attributes; `None`: there is none.
@@ -21,6 +22,29 @@ pub(super) struct Limits {
     pub(super) count: Option<usize>,
     /// Most characters of a text.
     pub(super) length: Option<usize>,
+}
+
+/// The attributes of a log record.
+pub(super) enum Attributes {
+    /// The caller's dictionary, which is clean as it is.
+    Given(Entries),
+    /// Clean ones.
+    Cleaned(Vec<Entry>),
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Self::Cleaned(Vec::new())
+    }
+}
+
+impl recorder::Attributes for Attributes {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), Error> {
+        match self {
+            Self::Given(entries) => entries.encode(encoder),
+            Self::Cleaned(entries) => Clean(entries).encode(encoder),
+        }
+    }
 }
 
 /// A log record.
@@ -35,7 +59,7 @@ pub(super) struct Record<'py> {
     pub(super) severity_number: u32,
     pub(super) severity_text: Option<Bound<'py, PyString>>,
     pub(super) body: Option<Py<PyAny>>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) attributes: Attributes,
     pub(super) dropped: u32,
     pub(super) name: Option<Bound<'py, PyString>>,
 }
@@ -43,12 +67,13 @@ pub(super) struct Record<'py> {
 impl Record<'_> {
     /// Holds the attributes to a limit. The oldest give way, as in OpenTelemetry's Python SDK.
     pub(super) fn limit(&mut self, py: Python<'_>, count: Option<usize>) {
-        let Some(over) =
-            count.and_then(|count| self.entries.len().checked_sub(count)).filter(|over| *over > 0)
-        else {
+        // Those of a caller's dictionary are not more.
+        let Attributes::Cleaned(entries) = &mut self.attributes else { return };
+        let over = count.map_or(0, |count| entries.len().saturating_sub(count));
+        if over == 0 {
             return;
-        };
-        self.entries.drain(..over);
+        }
+        entries.drain(..over);
         self.dropped = self.dropped.saturating_add(u32::try_from(over).unwrap_or(u32::MAX));
         warn_of_dropped(py);
     }
@@ -58,7 +83,7 @@ impl Record<'_> {
         let body = self.body.as_ref().map(CleanValue);
         let severity_text = self.severity_text.as_ref().map_or("", text);
         let name = self.name.as_ref().map(text);
-        let attributes = Clean(&self.entries);
+        let attributes = &self.attributes;
         let (context, dropped) = (self.context, self.dropped);
         let (time, observed_time, severity_number) = (self.time, self.observed_time, self.severity_number);
         let result = calls.run(py, |writer| {
@@ -71,7 +96,7 @@ impl Record<'_> {
                 severity_number,
                 severity_text,
                 body: body.as_ref().map(|body| body as &dyn recorder::AnyValue),
-                attributes: &attributes,
+                attributes,
                 dropped_attributes_count: dropped,
             })
         });
@@ -137,13 +162,25 @@ pub(super) fn ids(
 /// The number of a severity: a member of the API's `SeverityNumber`, or its value.
 pub(super) fn severity(value: &Bound<'_, PyAny>) -> u32 {
     let py = value.py();
-    let number = match value.cast::<PyInt>() {
-        Ok(number) => number.extract::<u32>(),
-        Err(_) => value.getattr(intern!(py, "_value_")).and_then(|value| value.extract::<u32>()),
+    let member = severities(py).ok().and_then(|members| members.iter().position(|member| value.is(member)));
+    let number = match member {
+        Some(number) => u32::try_from(number).ok(),
+        None => value.cast::<PyInt>().ok().and_then(|number| number.extract().ok()),
     };
-    number.ok().filter(|number| *number <= 24).unwrap_or_else(|| {
+    number.filter(|number| *number <= 24).unwrap_or_else(|| {
         log::warning(py, LOGGER, "severity_number is not a SeverityNumber");
         0
+    })
+}
+
+/// The members of the API's `SeverityNumber`, by their numbers.
+fn severities(py: Python<'_>) -> PyResult<&[Py<PyAny>; 25]> {
+    static MEMBERS: PyOnceLock<[Py<PyAny>; 25]> = PyOnceLock::new();
+    MEMBERS.get_or_try_init(py, || {
+        let class = py.import("opentelemetry._logs")?.getattr("SeverityNumber")?;
+        let members: Vec<_> =
+            (0..25).map(|number| class.call1((number,)).map(Bound::unbind)).collect::<PyResult<_>>()?;
+        members.try_into().map_err(|_| PyTypeError::new_err("another number of severities"))
     })
 }
 
@@ -161,25 +198,31 @@ pub(super) fn body(value: &Bound<'_, PyAny>) -> Option<Py<PyAny>> {
     (!value.is_none()).then(|| clean(value, None).unbind())
 }
 
-/// Attributes that were given, behind those of an exception. Attributes of the caller win.
+/// Attributes that were given, behind those of an exception, which give way to them; and how many were no attributes.
 pub(super) fn attributes(
     py: Python<'_>,
     attributes: Option<&Bound<'_, PyAny>>,
     exception: Option<&Bound<'_, PyAny>>,
-    max_length: Option<usize>,
-) -> PyResult<(Vec<Entry>, u32)> {
-    let cleaned = Cleaned::new(attributes, max_length);
+    limits: Limits,
+) -> PyResult<(Attributes, u32)> {
+    let exception = exception.filter(|exception| !exception.is_none());
+    if let Some(given) = attributes.filter(|_| exception.is_none() && limits.length.is_none()) {
+        let dictionary = given.cast_exact::<PyDict>().ok();
+        let fits = |given: &&Bound<'_, PyDict>| limits.count.is_none_or(|count| given.len() <= count);
+        if dictionary.filter(fits).is_some_and(is_plain) {
+            return Ok((Attributes::Given(Entries::new("attributes", Some(given))?), 0));
+        }
+    }
+    let cleaned = Cleaned::new(attributes, limits.length);
     let mut given = cleaned.entries;
     if !cleaned.are_distinct {
         given = distinct(py, given);
     }
-    let Some(exception) = exception.filter(|exception| !exception.is_none()) else {
-        return Ok((given, cleaned.dropped));
-    };
+    let Some(exception) = exception else { return Ok((Attributes::Cleaned(given), cleaned.dropped)) };
     let mut entries = Vec::with_capacity(given.len() + 3);
-    Exception::of(exception)?.add_to(&mut entries, py, max_length, |key| has(&given, key));
+    Exception::of(exception)?.add_to(&mut entries, py, limits.length, |key| has(&given, key));
     entries.extend(given);
-    Ok((entries, cleaned.dropped))
+    Ok((Attributes::Cleaned(entries), cleaned.dropped))
 }
 
 /// The last value of each key.
