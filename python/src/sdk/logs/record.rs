@@ -215,7 +215,7 @@ pub(super) fn attributes(
     }
     let cleaned = Cleaned::new(attributes, limits.length);
     let mut given = cleaned.entries;
-    if !cleaned.are_distinct {
+    if !cleaned.are_distinct && given.len() > 1 {
         given = distinct(py, given);
     }
     let Some(exception) = exception else { return Ok((Attributes::Cleaned(given), cleaned.dropped)) };
