@@ -17,6 +17,7 @@ from opentelemetry._logs import LogRecord, NoOpLoggerProvider, SeverityNumber
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.util.types import Attributes
 
+from otlp_mmap.instrumentation.logging.handler import LoggingHandler as InstrumentationHandler
 from otlp_mmap.sdk._logs import LoggingHandler, LogRecordLimits
 from otlp_mmap.sdk._logs._internal import std_to_otel
 
@@ -187,6 +188,20 @@ def test_the_newest_attributes_are_kept(tmp_path: Path) -> None:
         Logging(logs).log.info("x", extra={"a": 1, "b": 2})
     assert list(logs.event().attributes) == ["code.function.name", "code.line.number"]
     assert logs.event().dropped_attributes_count == 3
+
+
+@pytest.mark.parametrize("processed", [False, True])
+def test_the_handler_of_the_instrumentation(tmp_path: Path, processed: bool) -> None:
+    logs = Logs(tmp_path / "a.otlpmm")
+    if processed:
+        logs.provider.add_log_record_processor(Seen())
+    log = Logging(logs, handler=InstrumentationHandler).log
+    log.info({"a": 1}, extra={"event.name": "old", "otel.event.name": "new", "k": "v"})
+    log.info("x", extra={"otel.event.name": 5})
+    log.info("y", extra={"event.name": "old"})
+    first, second, third = logs.events()
+    assert (first.body, first.event_name, first.attributes) == ("{'a': 1}", "new", {"k": "v"})
+    assert (second.event_name, third.event_name, third.attributes) == ("5", "old", {})
 
 
 def test_filters_and_levels(setup: Logging) -> None:

@@ -430,6 +430,9 @@ class LoggingHandler(_NativeLoggingHandler, logging.Handler):
         level: records below it are left out.
         logger_provider: makes the loggers, by default the global one.
         log_code_attributes: whether records say which line logged them.
+        promote_event_name: whether the extra attribute `otel.event.name` (or the deprecated `event.name`) is the
+            record's event name instead.
+        format_bodies: whether a message that is no text is recorded as its text.
     """
 
     def __init__(
@@ -438,13 +441,22 @@ class LoggingHandler(_NativeLoggingHandler, logging.Handler):
         logger_provider: APILoggerProvider | None = None,
         *,
         log_code_attributes: bool = True,
+        promote_event_name: bool = False,
+        format_bodies: bool = False,
     ) -> None:
         super().__init__(level=level)
         self._logger_provider = logger_provider or get_logger_provider()
         self._log_code_attributes = log_code_attributes
+        self._promote_event_name = promote_event_name
+        self._format_bodies = format_bodies
         cls = type(self)
         own = (cls._translate, cls._get_attributes) == (LoggingHandler._translate, LoggingHandler._get_attributes)
-        self._configure(code_attributes=log_code_attributes, is_translated=not own)
+        self._configure(
+            code_attributes=log_code_attributes,
+            event_names=promote_event_name,
+            text_bodies=format_bodies,
+            is_translated=not own,
+        )
 
     def _get_logger(self, name: str) -> APILogger:
         """The logger for a name; the native half asks once for each that is ours."""
@@ -486,19 +498,27 @@ class LoggingHandler(_NativeLoggingHandler, logging.Handler):
     def _body(self, record: logging.LogRecord) -> Any:
         if self.formatter:
             return self.format(record)
-        if record.args or isinstance(record.msg, str):
+        if record.args or self._format_bodies or isinstance(record.msg, str):
             return record.getMessage()
         return record.msg if isinstance(record.msg, _BODIES) else str(record.msg)
 
+    def _take_event_name(self, attributes: dict[str, Any]) -> str | None:
+        if not self._promote_event_name:
+            return None
+        names = [attributes.pop("otel.event.name", None), attributes.pop("event.name", None)]
+        return next((name if isinstance(name, str) else str(name) for name in names if name is not None), None)
+
     def _translate(self, record: logging.LogRecord) -> LogRecord:
+        attributes = dict(self._get_attributes(record) or {})
         return LogRecord(
+            event_name=self._take_event_name(attributes),
             timestamp=int(record.created * 1e9),
             observed_timestamp=time_ns(),
             context=get_current() or None,
             severity_text=_SEVERITY_TEXTS.get(record.levelname, record.levelname),
             severity_number=std_to_otel(record.levelno),
             body=self._body(record),
-            attributes=self._get_attributes(record),
+            attributes=attributes,
         )
 
     def flush(self) -> None:
