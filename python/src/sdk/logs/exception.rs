@@ -68,7 +68,7 @@ impl<'py> Exception<'py> {
 }
 
 /// The text of class, exception and traceback.
-fn formatted<'py>(arguments: Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyString>> {
+fn formatted(arguments: Bound<'_, PyTuple>) -> PyResult<Bound<'_, PyString>> {
     static FORMAT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = arguments.py();
     let lines = FORMAT.import(py, "traceback", "format_exception")?.call1(arguments)?;

@@ -100,6 +100,7 @@ impl LoggingHandler {
     ///     text_bodies: whether a message that is no text is recorded as its text.
     ///     is_translated: whether a subclass translates records itself.
     #[pyo3(signature = (*, code_attributes=true, event_names=false, text_bodies=false, is_translated=false))]
+    #[allow(clippy::fn_params_excessive_bools)] // Python names its arguments
     fn _configure(&self, code_attributes: bool, event_names: bool, text_bodies: bool, is_translated: bool) {
         let options = [
             (code_attributes, Options::CODE_ATTRIBUTES),
@@ -151,26 +152,26 @@ fn handle_error(
 }
 
 impl LoggingHandler {
-    fn emit_record(&self, slf: &Bound<'_, Self>, record: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = slf.py();
+    fn emit_record(&self, handler: &Bound<'_, Self>, record: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = handler.py();
         let name = record.getattr(intern!(py, "name"))?;
         let found = match self.loggers.bind(py).get_item(&name)? {
             Some(found) => found,
-            None => self.find(slf, &name)?,
+            None => self.find(handler, &name)?,
         };
         let options = Options(self.options.load(Ordering::Relaxed));
         let native = if options.has(Options::IS_TRANSLATED) { None } else { found.cast::<Logger>().ok() };
         match native {
             Some(logger) if !logger.get().is_enabled() => Ok(()),
-            Some(logger) if !logger.get().is_processed() => options.record(slf, logger, record),
-            _ => slf.call_method1(intern!(py, "_emit_translated"), (found, record)).map(drop),
+            Some(logger) if !logger.get().is_processed() => options.record(handler, logger, record),
+            _ => handler.call_method1(intern!(py, "_emit_translated"), (found, record)).map(drop),
         }
     }
 
     /// The logger of a name; kept if it is one of ours, since others can become another one.
-    fn find<'py>(&self, slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let found = slf.call_method1(intern!(py, "_get_logger"), (name,))?;
+    fn find<'py>(&self, handler: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = handler.py();
+        let found = handler.call_method1(intern!(py, "_get_logger"), (name,))?;
         if found.is_instance_of::<Logger>() {
             self.loggers.bind(py).set_item(name, &found)?;
         }
@@ -181,11 +182,11 @@ impl LoggingHandler {
 impl Options {
     fn record(
         self,
-        slf: &Bound<'_, LoggingHandler>,
+        handler: &Bound<'_, LoggingHandler>,
         logger: &Bound<'_, Logger>,
         record: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let py = slf.py();
+        let py = handler.py();
         let Some((calls, scope)) = Logger::target(logger) else { return Ok(()) };
         let logger = logger.get();
         let mut fields = Fields::of(record)?;
@@ -195,7 +196,7 @@ impl Options {
         let level: i64 = fields.get(LEVELNO)?.extract()?;
         made.severity_number = severity_number(level);
         made.severity_text = severity_text(fields.get(LEVELNAME)?);
-        let body = self.body(slf, record, &fields)?;
+        let body = self.body(handler, record, &fields)?;
         made.body = record::body(&body);
         self.attributes(&mut made, &mut fields, logger.limits().length)?;
         logger.finish(py, Ok(made), calls, scope);
@@ -206,13 +207,13 @@ impl Options {
     /// kept as what it is, if a body can be that.
     fn body<'py>(
         self,
-        slf: &Bound<'py, LoggingHandler>,
+        handler: &Bound<'py, LoggingHandler>,
         record: &Bound<'py, PyAny>,
         fields: &Fields<'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        if slf.getattr(intern!(py, "formatter"))?.is_truthy()? {
-            return slf.call_method1(intern!(py, "format"), (record,));
+        let py = handler.py();
+        if handler.getattr(intern!(py, "formatter"))?.is_truthy()? {
+            return handler.call_method1(intern!(py, "format"), (record,));
         }
         let (message, arguments) = (fields.get(MSG)?, fields.get(ARGS)?);
         let has_arguments = arguments.is_truthy()?;
@@ -255,9 +256,9 @@ impl Options {
         if let Ok(info) = fields.get(EXC_INFO)?.cast::<PyTuple>() {
             let mut exception = Vec::new();
             Exception::of_info(info)?.add_to(&mut exception, py, max_length, |_| false);
-            exception
-                .into_iter()
-                .for_each(|(key, value)| set(&mut entries, key.bind(py), value.into_bound(py)));
+            for (key, value) in exception {
+                set(&mut entries, key.bind(py), value.into_bound(py));
+            }
         }
         made.attributes = Attributes::Cleaned(entries);
         Ok(())

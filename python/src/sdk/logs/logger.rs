@@ -82,47 +82,18 @@ impl Logger {
         event_name: Argument<'_, 'py>,
         exception: Argument<'_, 'py>,
     ) {
-        let (py, this) = (slf.py(), slf.get());
-        if !this.is_enabled() {
-            return;
-        }
-        if this.is_processed() {
-            let arguments = (
-                record,
-                timestamp,
-                observed_timestamp,
-                context,
-                severity_number,
-                severity_text,
-                body,
-                attributes,
-                event_name,
-                exception,
-            );
-            if let Err(error) = slf.call_method1(intern!(py, "_emit_processed"), arguments) {
-                refuse(slf, &error);
-            }
-            return;
-        }
-        let Some((calls, scope)) = Self::target(slf) else { return };
-        if let Some(given) = record {
-            this.emit_given(slf, given, calls, scope);
-            return;
-        }
-        let cleaned = record::attributes(py, attributes, exception, this.limits);
-        let made = cleaned.map(|(attributes, dropped)| Record {
-            time: timestamp.map_or(0, |value| record::time("timestamp", value)),
-            observed_time: observed_timestamp
-                .map_or_else(record::now, |value| record::time("observed_timestamp", value)),
-            context: recorded_in(py, context.filter(|context| context.is_truthy().unwrap_or(false))),
-            severity_number: severity_number.map_or(0, record::severity),
-            severity_text: severity_text.and_then(record::optional_text),
-            body: body.and_then(record::body),
+        let arguments = Arguments {
+            timestamp,
+            observed_timestamp,
+            context,
+            severity_number,
+            severity_text,
+            body,
             attributes,
-            dropped,
-            name: event_name.and_then(record::optional_text),
-        });
-        this.finish(py, made, calls, scope);
+            event_name,
+            exception,
+        };
+        Self::emit_arguments(slf, record, &arguments);
     }
 
     /// Whether a log record with these properties would go anywhere.
@@ -189,7 +160,79 @@ impl Logger {
     }
 }
 
+/// The arguments of `emit` that make a record.
+struct Arguments<'a, 'py> {
+    timestamp: Argument<'a, 'py>,
+    observed_timestamp: Argument<'a, 'py>,
+    context: Argument<'a, 'py>,
+    severity_number: Argument<'a, 'py>,
+    severity_text: Argument<'a, 'py>,
+    body: Argument<'a, 'py>,
+    attributes: Argument<'a, 'py>,
+    event_name: Argument<'a, 'py>,
+    exception: Argument<'a, 'py>,
+}
+
+impl<'py> Arguments<'_, 'py> {
+    fn record(&self, py: Python<'py>, limits: Limits) -> PyResult<Record<'py>> {
+        let (attributes, dropped) = record::attributes(py, self.attributes, self.exception, limits)?;
+        Ok(Record {
+            time: self.timestamp.map_or(0, |value| record::time("timestamp", value)),
+            observed_time: self
+                .observed_timestamp
+                .map_or_else(record::now, |value| record::time("observed_timestamp", value)),
+            context: recorded_in(py, self.context.filter(|context| context.is_truthy().unwrap_or(false))),
+            severity_number: self.severity_number.map_or(0, record::severity),
+            severity_text: self.severity_text.and_then(record::optional_text),
+            body: self.body.and_then(record::body),
+            attributes,
+            dropped,
+            name: self.event_name.and_then(record::optional_text),
+        })
+    }
+
+    /// As `_emit_processed` takes them.
+    fn process(&self, logger: &Bound<'py, Logger>, record: Argument<'_, 'py>) -> PyResult<()> {
+        let arguments = (
+            record,
+            self.timestamp,
+            self.observed_timestamp,
+            self.context,
+            self.severity_number,
+            self.severity_text,
+            self.body,
+            self.attributes,
+            self.event_name,
+            self.exception,
+        );
+        logger.call_method1(intern!(logger.py(), "_emit_processed"), arguments).map(drop)
+    }
+}
+
 impl Logger {
+    #[inline]
+    fn emit_arguments<'py>(
+        slf: &Bound<'py, Self>,
+        record: Argument<'_, 'py>,
+        arguments: &Arguments<'_, 'py>,
+    ) {
+        let (py, this) = (slf.py(), slf.get());
+        if !this.is_enabled() {
+            return;
+        }
+        if this.is_processed() {
+            if let Err(error) = arguments.process(slf, record) {
+                refuse(slf, &error);
+            }
+            return;
+        }
+        let Some((calls, scope)) = Self::target(slf) else { return };
+        match record {
+            Some(given) => Self::emit_given(slf, given, calls, scope),
+            None => this.finish(py, arguments.record(py, this.limits), calls, scope),
+        }
+    }
+
     #[inline]
     pub(super) fn is_enabled(&self) -> bool {
         self.is_enabled.load(Ordering::Relaxed)
@@ -230,8 +273,8 @@ impl Logger {
         scope
     }
 
-    fn emit_given(&self, slf: &Bound<'_, Self>, record: &Bound<'_, PyAny>, calls: &Calls, scope: ScopeRef) {
-        let py = record.py();
+    fn emit_given(slf: &Bound<'_, Self>, record: &Bound<'_, PyAny>, calls: &Calls, scope: ScopeRef) {
+        let (py, this) = (record.py(), slf.get());
         // A `ReadWriteLogRecord` brings limits, resource and scope of its own.
         if record.hasattr(intern!(py, "log_record")).unwrap_or(false) {
             if let Err(error) = slf.call_method1(intern!(py, "_emit_processed"), (record,)) {
@@ -239,7 +282,7 @@ impl Logger {
             }
             return;
         }
-        self.finish(py, given(record, self.limits, true), calls, scope);
+        this.finish(py, given(record, this.limits, true), calls, scope);
     }
 
     /// Applies the limits to a record and writes it.

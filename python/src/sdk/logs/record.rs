@@ -254,5 +254,5 @@ fn warn_of_dropped(py: Python<'_>) {
     static WARN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let warned = WARN.import(py, "otlp_mmap.sdk._logs._internal._records", "_warn_of_dropped_attributes");
     // A filter may make an error of it, which must not reach the application.
-    drop(warned.and_then(|warn| warn.call0()));
+    drop(warned.and_then(PyAnyMethods::call0));
 }
