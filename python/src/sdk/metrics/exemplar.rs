@@ -1,4 +1,4 @@
-//! Which measurements become exemplars (OTel `ExemplarFilter`).
+//! Which measurements become exemplars (OTel "Exemplar filter").
 
 use crate::sdk::context;
 use crate::sdk::trace::recorded_in;
