@@ -167,7 +167,6 @@ fn usage_errors_are_2_and_go_to_stderr() {
         (&["dump", "--format", "text", "--output-dir", out, &path], "--output"),
         (&["dump", "-o", &path, &path], "not replaced"),
         (&["dump", "-o", text(&input), text(&input)], "not replaced"),
-        (&["dump"], "<PATH>"),
         (&["dump", "/nowhere/at/all"], "cannot open /nowhere/at/all"),
         (&["frobnicate"], "frobnicate"),
         (&[], "Usage"),
