@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +19,7 @@ from opentelemetry._logs import Logger as APILogger
 from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
 
 import otlp_mmap.sdk._logs as logs_module
+from otlp_mmap import Reader
 from otlp_mmap.sdk._logs import (
     ConcurrentMultiLogRecordProcessor,
     LoggerProvider,
@@ -354,7 +358,7 @@ def test_a_processor_must_have_its_methods() -> None:
 
 
 def test_the_provider_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from otlp_mmap import Reader
+
     from otlp_mmap.sdk import _recording
 
     monkeypatch.setenv("OTLP_MMAP_DIRECTORY", str(tmp_path / "files"))
@@ -367,3 +371,34 @@ def test_the_provider_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert _recording._default
     assert _recording._default.writer
     _recording._default.writer.close()
+
+
+FORKING = """
+import os
+from otlp_mmap.sdk._logs import LoggerProvider
+from otlp_mmap.sdk.resources import Resource
+
+provider = LoggerProvider(Resource.create({}), shutdown_on_exit=False)
+logger = provider.get_logger("before")
+pid = os.fork()
+process = provider.resource.attributes["process.pid"]
+assert process == logger.resource.attributes["process.pid"] == os.getpid(), process
+logger.emit(body=os.getpid())
+if pid == 0:
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+def test_a_forked_child_finds_out_its_resource_anew(tmp_path: Path) -> None:
+    # The detector runs on a thread, which it could not start if the hooks for a fork came in another order.
+    environment = {
+        **os.environ,
+        "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "process",
+        "OTLP_MMAP_DIRECTORY": str(tmp_path),
+    }
+    subprocess.run([sys.executable, "-c", FORKING], env=os.environ | options, timeout=120, check=True)
+    files = [Reader(path).events() for path in tmp_path.iterdir()]
+    assert len(files) == 2
+    for (event,) in files:
+        assert event.scope.resource.attributes["process.pid"] == event.body
