@@ -397,7 +397,7 @@ def test_a_forked_child_finds_out_its_resource_anew(tmp_path: Path) -> None:
         "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "process",
         "OTLP_MMAP_DIRECTORY": str(tmp_path),
     }
-    subprocess.run([sys.executable, "-c", FORKING], env=os.environ | options, timeout=120, check=True)
+    subprocess.run([sys.executable, "-c", FORKING], env=environment, timeout=120, check=True)
     files = [Reader(path).events() for path in tmp_path.iterdir()]
     assert len(files) == 2
     for (event,) in files:
