@@ -62,7 +62,7 @@ fn plain(program: &Program, metric: MetricRef, millis: u64, numbers: &[Number]) 
     Ok(())
 }
 
-/// The last value counts; series with every type of attribute, and one without a measurement.
+/// The last value counts; a limit of series; series with every type of attribute, and one without a measurement.
 fn gauges(program: &Program) -> anyhow::Result<()> {
     let text = MetricStream {
         name: "gauge",
@@ -70,7 +70,7 @@ fn gauges(program: &Program) -> anyhow::Result<()> {
         unit: "Cel",
         aggregation: Aggregation::Gauge,
     };
-    let gauge = program.writer.create_metric_stream(program.scope, &text)?;
+    let gauge = program.writer.create_limited_metric_stream(program.scope, &text, 100)?;
     plain(program, gauge, 1, &[Number::Int(7), Number::Int(-3)])?;
     let attributes: [KeyValue<'_>; 7] = [
         pair("string", Value::String("text")),
