@@ -25,6 +25,7 @@ from opentelemetry.util._importlib_metadata import entry_points
 
 from .._logs import LoggerProvider
 from .._logs.export import BatchLogRecordProcessor, ConsoleLogRecordExporter
+from .._shared_internal import is_sdk_disabled
 from ..environment_variables import (
     _OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED,
     OTEL_CONFIG_FILE,
@@ -361,7 +362,7 @@ class _OTelSDKConfigurator(_BaseConfigurator):
 
     def _configure(self, **kwargs: Any) -> None:
         _set_log_level()
-        if environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true":
+        if is_sdk_disabled():
             _logger.info("Nothing is recorded: %s is true", OTEL_SDK_DISABLED)
             return
         if path := environ.get(OTEL_CONFIG_FILE):

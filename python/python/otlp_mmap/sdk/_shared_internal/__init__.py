@@ -19,6 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from otlp_mmap.sdk._shared_internal._processor_metrics import NoOpProcessorMetrics, ProcessorMetricsT
+from otlp_mmap.sdk.environment_variables import OTEL_SDK_DISABLED
 
 Telemetry = TypeVar("Telemetry")
 _Telemetry_contra = TypeVar("_Telemetry_contra", contravariant=True)
@@ -273,6 +274,11 @@ def environment_boolean(variable: str, default: bool = False) -> bool:
         _logger.warning("Invalid value for %s: %r. Expected 'true' or 'false'.", variable, text)
         return default
     return known
+
+
+def is_sdk_disabled() -> bool:
+    """Whether `OTEL_SDK_DISABLED` is "true"; any other text is not."""
+    return os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
 
 
 def check_batch_arguments(max_queue_size: float, schedule_delay_millis: float, max_export_batch_size: float) -> None:

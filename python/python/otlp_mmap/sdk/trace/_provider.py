@@ -14,7 +14,7 @@ from opentelemetry import trace as trace_api
 from opentelemetry.util.types import Attributes
 
 from .._recording import Recording, default_recording
-from ..environment_variables import OTEL_SDK_DISABLED
+from .._shared_internal import is_sdk_disabled
 from ..resources import Resource, _get_process_dependent_resource
 from ..util.instrumentation import InstrumentationScope
 from . import sampling
@@ -65,7 +65,7 @@ class TracerProvider(trace_api.TracerProvider):
         self.sampler = sampler or sampling._get_from_env_or_default()
         self._span_limits = span_limits or SpanLimits()
         self._meter_provider = meter_provider
-        self._disabled = os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
+        self._disabled = is_sdk_disabled()
         self._recording = recording
         self._tracer_configurator = _tracer_configurator or _default_tracer_configurator
         self._tracers_lock = threading.Lock()

@@ -27,8 +27,8 @@ from typing_extensions import Self
 from ...._native import Logger as _NativeLogger
 from ...._native import LoggingHandler as _NativeLoggingHandler
 from ..._recording import Recording, default_recording
-from ..._shared_internal import DuplicateFilter, environment_boolean
-from ...environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED, OTEL_SDK_DISABLED
+from ..._shared_internal import DuplicateFilter, environment_boolean, is_sdk_disabled
+from ...environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
 from ...resources import Resource, _get_process_dependent_resource
 from ...util.instrumentation import InstrumentationScope
 from ._configuration import (
@@ -273,7 +273,7 @@ class LoggerProvider(APILoggerProvider):
         self._logger_metrics = create_logger_metrics(
             meter_provider or get_meter_provider(), environment_boolean(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED)
         )
-        self._disabled = os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
+        self._disabled = is_sdk_disabled()
         self._log_record_limits = log_record_limits or LogRecordLimits()
         self._logger_configurator = _logger_configurator or _default_logger_configurator
         self._recording = recording

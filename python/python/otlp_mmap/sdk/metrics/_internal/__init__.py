@@ -17,7 +17,8 @@ from opentelemetry.metrics import NoOpMeter
 from opentelemetry.util.types import Attributes
 
 from ..._recording import Recording
-from ...environment_variables import OTEL_METRICS_EXEMPLAR_FILTER, OTEL_SDK_DISABLED
+from ..._shared_internal import is_sdk_disabled
+from ...environment_variables import OTEL_METRICS_EXEMPLAR_FILTER
 from ...resources import Resource, _get_process_dependent_resource
 from ...util.instrumentation import InstrumentationScope
 from ._file import FileStreams
@@ -125,7 +126,7 @@ class MeterProvider(api.MeterProvider):
         )
         self._streams = FileStreams(self._sdk_config, recording)
         self._observer = Observer(self._measurement_consumer.observe)
-        self._disabled = environ.get(OTEL_SDK_DISABLED, "").lower().strip() == "true"
+        self._disabled = is_sdk_disabled()
         self._meters: dict[InstrumentationScope, Meter] = {}
         self._meter_configurator = _meter_configurator or _default_meter_configurator
         self._shutdown = False
