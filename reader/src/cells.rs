@@ -16,6 +16,7 @@ use crate::dictionary::Resolver;
 use crate::model::{Point, Series};
 use crate::pool::damaged_word;
 use crate::source::{Source, or_fault};
+use crate::window::Window;
 use crate::{Error, Report, Rule, Section, point};
 
 /// Most buckets a copy may have.
@@ -26,6 +27,8 @@ const MAX_TRIES: usize = 64;
 const MAX_SUM_TRIES: usize = 8;
 /// Bytes of a series header that its CRC covers.
 const HEADER_CRC_LENGTH: usize = 28;
+/// Bytes that are looked at at once for one that is not zero: more would cost too much where most are not.
+const LOOK_AHEAD: usize = 512;
 
 /// A checked series header and where it stands.
 struct Place {
@@ -93,7 +96,7 @@ impl Resolver<'_> {
     fn next_place(&self, section: &Section, at: u64) -> u64 {
         let align = size(SERIES_ALIGN);
         let end = section.offset + section.length;
-        let next = self.source.next_content(section.offset + at + align, end);
+        let next = Window::new(self.source, LOOK_AHEAD).next_content(section.offset + at + align, end);
         next.map_or(section.length, |next| (next - section.offset) / align * align)
     }
 

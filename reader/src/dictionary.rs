@@ -16,11 +16,16 @@ use crate::bytes::{len, size, view};
 use crate::model::{KeyValue, MetricStream, Resource, Scope, Text};
 use crate::pool::damaged_word;
 use crate::source::Source;
+use crate::window::Window;
 use crate::zeros::Zeros;
 use crate::{Error, Fault, Header, Report, Rule, Section};
 
 /// Largest entry that is read, in bytes: what the largest item could hold.
 const MAX_ENTRY_SIZE: u64 = 1 << 24;
+/// Bytes that are read at once when one entry after another is looked at: more would cost too much in a file of holes.
+const WINDOW: usize = 4096;
+/// Bytes that are read at once for one entry: most have fewer, so that one read is enough.
+const ONE_ENTRY: usize = 128;
 /// Bytes of refused entries that are read before further ones are refused unread, in sizes of the section: a bound
 /// for the time that a hostile file costs.
 const REFUSED_FACTOR: u64 = 4;
@@ -119,13 +124,15 @@ impl Dictionary {
     }
 
     /// Reads and checks the entry at `at` bytes from the start of the section.
-    fn raw_entry(&mut self, at: u64, source: &Source) -> Result<RawEntry, String> {
+    fn raw_entry(&mut self, at: u64, window: &mut Window<'_>) -> Result<RawEntry, String> {
         let (offset, limit) = (self.section.offset + at, self.section.length);
-        let read = |length| source.bytes(offset, length, "the dictionary").map_err(|e| e.to_string());
+        let what = "the dictionary";
         if at < size(DictionaryHeader::SIZE) || at.saturating_add(size(EntryHeader::SIZE)) > limit {
             return Err(format!("it does not lie within the section's {limit} bytes"));
         }
-        let header: EntryHeader = view(&read(EntryHeader::SIZE)?, 0).ok_or("no entry header")?;
+        let header: EntryHeader =
+            view(window.bytes(offset, EntryHeader::SIZE, what).map_err(|e| e.to_string())?, 0)
+                .ok_or("no entry header")?;
         let length = u64::from(header.length.get());
         let room = (limit - at).min(MAX_ENTRY_SIZE);
         if length < size(EntryHeader::SIZE) || length > room {
@@ -134,7 +141,7 @@ impl Dictionary {
         if self.refused_bytes > limit.saturating_mul(REFUSED_FACTOR).min(MAX_REFUSED) {
             return Err("not read, since too many entries are damaged".to_owned());
         }
-        let bytes = read(len(length))?;
+        let bytes = window.bytes(offset, len(length), what).map_err(|e| e.to_string())?;
         let payload = bytes.get(EntryHeader::SIZE..).unwrap_or_default();
         let crc = crc32c::crc32c_append(crc32c::crc32c(bytes.get(..8).unwrap_or_default()), payload);
         if crc != header.crc.get() {
@@ -146,7 +153,8 @@ impl Dictionary {
 
     /// As [`Self::raw_entry`], for an entry that is kept; accepts it.
     fn accept(&mut self, at: u64, source: &Source) -> Result<RawEntry, String> {
-        let entry = self.raw_entry(at, source)?;
+        // An entry may have been published since an earlier look.
+        let entry = self.raw_entry(at, &mut Window::new(source, ONE_ENTRY))?;
         if let Err(detail) = self.may_keep(at, &entry, source) {
             self.refused_bytes = self.refused_bytes.saturating_add(entry.length);
             return Err(detail);
@@ -406,12 +414,13 @@ impl<'a> Resolver<'a> {
     pub(crate) fn verify_dictionary(&mut self, end: u64, published: u64) -> u64 {
         let (mut at, mut count, mut lost) = (size(DictionaryHeader::SIZE), 0, false);
         let start = self.dictionary.section.offset;
+        let mut window = Window::new(self.source, WINDOW);
         while at < end {
-            match self.dictionary.raw_entry(at, self.source) {
+            match self.dictionary.raw_entry(at, &mut window) {
                 Ok(raw) => {
                     lost = false;
                     count += 1;
-                    self.verify_entry(at, raw.offset);
+                    self.verify_entry(at, &raw);
                     at += raw.length.next_multiple_of(8);
                 }
                 // Behind a damaged entry an entry may stand at every multiple of 8.
@@ -420,7 +429,7 @@ impl<'a> Resolver<'a> {
                         let detail = || format!("no whole entry: {detail}");
                         self.report.fault(start + at, Rule::DictionaryEntry, detail);
                     }
-                    let next = self.source.next_content(start + at + 8, start + end);
+                    let next = window.next_content(start + at + 8, start + end);
                     at = next.map_or(end, |next| (next - start) / 8 * 8);
                 }
             }
@@ -429,14 +438,12 @@ impl<'a> Resolver<'a> {
     }
 
     /// Decodes an entry for the faults in it; one that cannot be decoded is a fault of its own.
-    fn verify_entry(&mut self, at: u64, offset: u64) {
+    fn verify_entry(&mut self, at: u64, raw: &RawEntry) {
         let Ok(reference) = u32::try_from(at / 8) else { return };
-        let header = self.source.read::<EntryHeader>(offset, "the dictionary").ok();
-        let kind = header.and_then(|header| EntryKind::from_code(header.kind.get()));
-        if let Ok(Entry::Unusable(detail)) = self.entry(reference, offset, kind.unwrap_or(EntryKind::String))
-            && kind.is_some()
-        {
-            self.report.fault(offset, Rule::DictionaryEntry, || detail.to_string());
+        let kind = EntryKind::from_code(raw.kind);
+        let found = self.entry(reference, raw.offset, kind.unwrap_or(EntryKind::String));
+        if let (Ok(Entry::Unusable(detail)), Some(_)) = (found, kind) {
+            self.report.fault(raw.offset, Rule::DictionaryEntry, || detail.to_string());
         }
     }
 }

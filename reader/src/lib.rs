@@ -48,6 +48,7 @@ mod report;
 mod segment;
 mod source;
 mod verify;
+mod window;
 mod zeros;
 
 // The images of the tests in `tests` are for those here, too.

@@ -13,11 +13,8 @@ use nix::libc;
 use nix::unistd::{Whence, lseek};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use crate::bytes::{len, size, view};
+use crate::bytes::{size, view};
 use crate::{Error, Report, Rule};
-
-/// Bytes that are looked at at once for one that is not zero: more would cost too much where most are not.
-const LOOK_AHEAD: usize = 512;
 
 /// Unit in which a file system tells what a file takes.
 const BLOCK: u64 = 512;
@@ -101,23 +98,6 @@ impl Source {
             Err(nix::Error::ENXIO) => None,
             Err(_) => Some(offset),
         }
-    }
-
-    /// Start of the next bytes at or behind `offset` and before `end` that are not zero; `None` if there are none.
-    /// What cannot be read counts as not zero.
-    pub(crate) fn next_content(&self, mut offset: u64, end: u64) -> Option<u64> {
-        while offset < end {
-            let length = len(end - offset).min(LOOK_AHEAD);
-            let Ok(bytes) = self.up_to(offset, length) else { return Some(offset) };
-            if let Some(found) = bytes.iter().position(|byte| *byte != 0) {
-                return Some(offset + size(found));
-            }
-            if bytes.len() < length {
-                return None;
-            }
-            offset = self.next_data(offset + size(length))?;
-        }
-        None
     }
 
     /// Whether nothing was ever stored into `length` bytes from `offset`.
