@@ -38,7 +38,7 @@ on_disk! {
         pub stream_ref: U32,
         /// Dictionary reference of the `AttributeSet`; 0: the empty set.
         pub attributes_ref: U32,
-        /// When the series began, unix nanoseconds.
+        /// From when on the series counts, unix nanoseconds: when its stream was created, or its first measurement before that.
         pub start_time_unix_nano: U64,
         /// Buckets of each copy: boundaries + 1 of a histogram, `max_buckets` of an exponential one, else 0.
         pub capacity: U32,

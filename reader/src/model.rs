@@ -277,7 +277,7 @@ pub struct Series {
     pub series: (u32, u32),
     /// Takes what is over the cardinality limit.
     pub overflow: bool,
-    /// When it began, unix nanoseconds.
+    /// From when on it counts, unix nanoseconds: when its stream was created, or its first measurement before that.
     pub start_time_unix_nano: u64,
     /// Time of the latest measurement, unix nanoseconds.
     pub time_unix_nano: u64,
