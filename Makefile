@@ -15,12 +15,13 @@ export VIRTUAL_ENV := $(VENV)
 # How long `make fuzz` tries each target.
 FUZZ_SECONDS ?= 30
 
-.PHONY: help packages demo test test-rust test-fuzz test-python test-official test-instrumentations lint lint-rust lint-python bench fuzz models mutants sanitize torture extension wheel clean
+.PHONY: help packages demo test test-rust test-fuzz test-python test-official test-instrumentations test-pythons lint lint-rust lint-python bench fuzz models mutants sanitize torture extension wheel clean
 
 help:
 	@echo "make demo      run a web application, kill it, and read what its recording still holds"
 	@echo "make test      run every test, Rust and Python"
 	@echo "make test-instrumentations  the tests of the official instrumentations, under this SDK (minutes)"
+	@echo "make test-pythons  the Python tests and the official SDK's on each of Python 3.10 to 3.13 that is there, or on PYTHONS"
 	@echo "make lint      formatting, clippy, ruff, types and stubs"
 	@echo "make bench     nanoseconds a call, beside the floor of this machine"
 	@echo "make fuzz      every fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))"
@@ -58,6 +59,11 @@ test-official: $(OFFICIAL_VENV)/.ready extension
 # The tests of the official instrumentations, under ours.
 test-instrumentations: $(OFFICIAL_VENV)/.ready extension
 	cd python && PYTHONPATH=python $(OFFICIAL_VENV)/bin/python -m tests.official instrumentations
+
+# The Python tests and the official SDK's, on each of the Pythons: commands or paths. None named: 3.10 to 3.13, if found.
+PYTHONS ?=
+test-pythons:
+	PYTHONPATH=python $(PYTHON) -m tests.pythons $(PYTHONS)
 
 lint: lint-rust lint-python
 

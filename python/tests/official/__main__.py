@@ -71,8 +71,8 @@ def again(
 
 
 def collect(suite: Suite, folder: Path) -> list[str]:
-    """The ids of all tests of a suite, as they are where the official SDK itself is imported."""
-    known = folder / "collected.json"
+    """The ids of all tests of a suite, as they are where the official SDK itself is imported, by this Python."""
+    known = folder / f"collected-{sys.version_info.major}.{sys.version_info.minor}.json"
     if not known.exists():
         outcomes = pytest(folder, ["--collect-only", "tests"], shim=False, verbose=False)
         unreadable = [test for test, found in outcomes.items() if found["outcome"] != "collected"]

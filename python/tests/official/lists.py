@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,7 +27,10 @@ class Entry:
 
 
 def read(path: Path) -> list[Entry]:
-    """The entries of a list: a table a reason, with the ids by their files."""
+    """The entries of a list: a table a reason, with the ids by their files.
+
+    A table may say `pythons = [FIRST, LAST]`, and is for these versions of Python alone.
+    """
     if not path.exists():
         return []
     with path.open("rb") as file:
@@ -34,9 +38,18 @@ def read(path: Path) -> list[Entry]:
     return [
         Entry(f"{module}::{test}", group["reason"])
         for group in document["not_applicable"]
+        if is_for(group, sys.version_info[:3])
         for module, tests in group["tests"].items()
         for test in tests
     ]
+
+
+def is_for(group: dict[str, Any], python: tuple[int, int, int]) -> bool:
+    """Whether the table is for a version of Python."""
+    if "pythons" not in group:
+        return True
+    first, last = (tuple(map(int, version.split("."))) for version in group["pythons"])
+    return first <= python <= last
 
 
 @dataclass
