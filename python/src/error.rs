@@ -24,7 +24,18 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    const COUNT: usize = Self::Other as usize + 1;
+    const ALL: [Self; 9] = [
+        Self::InvalidValue,
+        Self::InvalidType,
+        Self::UnknownReference,
+        Self::UnknownSpan,
+        Self::DuplicateSpan,
+        Self::Closed,
+        Self::Capacity,
+        Self::DamagedFile,
+        Self::Other,
+    ];
+    const COUNT: usize = Self::ALL.len();
 
     const fn name(self) -> &'static str {
         match self {
@@ -42,12 +53,21 @@ impl Class {
 
     /// An exception of this class.
     pub(crate) fn error(self, py: Python<'_>, message: impl Display) -> PyErr {
-        static CLASSES: [PyOnceLock<Py<PyType>>; Class::COUNT] = [const { PyOnceLock::new() }; Class::COUNT];
-        match CLASSES[self as usize].import(py, "otlp_mmap.errors", self.name()) {
+        match self.class(py) {
             Ok(class) => PyErr::from_type(class.clone(), message.to_string()),
             Err(error) => error,
         }
     }
+
+    fn class(self, py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+        static CLASSES: [PyOnceLock<Py<PyType>>; Class::COUNT] = [const { PyOnceLock::new() }; Class::COUNT];
+        CLASSES[self as usize].import(py, "otlp_mmap.errors", self.name())
+    }
+}
+
+/// Looks all classes up.
+pub(crate) fn load(py: Python<'_>) -> PyResult<()> {
+    Class::ALL.into_iter().try_for_each(|class| class.class(py).map(drop))
 }
 
 /// `InvalidTypeError` for an argument that is not what was expected.

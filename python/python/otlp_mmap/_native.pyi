@@ -35,6 +35,9 @@ __all__ = [
     "Writer",
     "_Span",
     "__version__",
+    "_load_logs",
+    "_load_metrics",
+    "_load_traces",
     "main",
 ]
 
@@ -675,7 +678,13 @@ class _Span:
     def to_json(self, indent: int | None = ...) -> str:
         """The span as a JSON text."""
 
+def _load_traces() -> None:
+    """Looks up what tracers and spans need of Python: an interpreter that is ending imports nothing any more."""
+
 # Logs: `otlp_mmap.sdk._logs`.
+
+def _load_logs() -> None:
+    """Looks up what loggers need of Python: an interpreter that is ending imports nothing any more."""
 
 @disjoint_base
 class Logger:
@@ -838,3 +847,6 @@ class Switch:
         """Whether it is on."""
     def turn(self, on: bool) -> None:
         """Turns it on or off."""
+
+def _load_metrics() -> None:
+    """Looks up what instruments need of Python: an interpreter that is ending imports nothing any more."""

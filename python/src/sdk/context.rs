@@ -47,6 +47,11 @@ fn api(py: Python<'_>) -> PyResult<&Api> {
     })
 }
 
+/// Looks up what is needed of `opentelemetry-api`.
+pub(super) fn load(py: Python<'_>) -> PyResult<()> {
+    api(py).map(drop)
+}
+
 impl Api {
     fn runtime<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let runtime = self.namespace.bind(py).get_item(intern!(py, "_RUNTIME_CONTEXT"))?;

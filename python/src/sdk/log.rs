@@ -1,8 +1,8 @@
 //! What the SDK has to say to its user goes to Python's `logging`, to loggers named after our Python modules.
 
+use super::import::Import;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use std::cell::Cell;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +58,12 @@ impl Once {
 }
 
 fn logger_named<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    static GET_LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    GET_LOGGER.import(py, "logging", "getLogger")?.call1((name,))
+    GET_LOGGER.get(py)?.call1((name,))
+}
+
+static GET_LOGGER: Import = Import::new("logging", "getLogger");
+
+/// Looks up what a warning needs.
+pub(super) fn load(py: Python<'_>) -> PyResult<()> {
+    GET_LOGGER.get(py).map(drop)
 }

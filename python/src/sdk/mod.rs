@@ -9,7 +9,19 @@
 
 pub(crate) mod attributes;
 pub(crate) mod context;
+pub(crate) mod import;
 pub(crate) mod log;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod trace;
+
+use pyo3::prelude::*;
+
+/// Looks up the Python objects that every signal needs.
+fn load(py: Python<'_>) -> PyResult<()> {
+    crate::error::load(py)?;
+    log::load(py)?;
+    attributes::load(py);
+    context::load(py)?;
+    trace::load_parents(py)
+}

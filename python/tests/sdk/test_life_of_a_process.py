@@ -9,7 +9,7 @@ import pytest
 
 from otlp_mmap import Reader
 
-from .programs import Programs
+from .programs import SET_UP, Programs
 
 
 @pytest.fixture
@@ -100,6 +100,79 @@ def test_spans_of_finalizers_at_the_end_do_no_harm(programs: Programs) -> None:
     )
     assert printed == ""
     assert programs.spans() == ["final", "first"]
+
+
+FINAL = """
+        class Final:
+            def __del__(self):
+                record()
+        keep = Final()
+        keep.keep = keep
+        sys.modules["keeps"] = keep
+"""
+
+EVERYTHING_OF_A_SPAN = """
+        from types import MappingProxyType
+        from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+
+        def record():
+            with trace.get_tracer("late").start_as_current_span("first", kind=SpanKind.SERVER) as first:
+                first.set_attributes({"list": [1, 2], "range": range(2), "mapping": MappingProxyType({"key": 1})})
+                first.add_event("event")
+                first.record_exception(ValueError("of the program"))
+                first.set_status(Status(StatusCode.ERROR, "reason"))
+                links = [Link(first.get_span_context())]
+                assert first.attributes and first.events and not first.links
+            @tracer.start_as_current_span("second", links=links, context=trace.set_span_in_context(first))
+            def function():
+                raise ValueError("of the function")
+            try:
+                function()
+            except ValueError:
+                pass
+"""
+
+EVERYTHING_OF_THE_OTHERS = """
+        import logging
+        from opentelemetry._logs import SeverityNumber
+        from otlp_mmap.sdk._logs import LoggerProvider, LoggingHandler
+        from otlp_mmap.sdk.metrics import MeterProvider
+        logs = LoggerProvider()
+        logger, handler = logs.get_logger("test"), LoggingHandler(logger_provider=logs)
+        program = logging.getLogger("program")
+        program.addHandler(handler)
+        meter = MeterProvider().get_meter("test")
+        counter, histogram = meter.create_counter("counter"), meter.create_histogram("histogram")
+
+        def record():
+            counter.add(1, {"key": "value"})
+            histogram.record(1)
+            logger.emit(body="body", severity_number=SeverityNumber.INFO, exception=ValueError("of the program"))
+            try:
+                raise ValueError("of the program")
+            except ValueError:
+                program.exception("raised")
+"""
+
+
+def test_the_first_spans_of_a_process_may_be_those_of_a_finalizer_at_its_end(programs: Programs) -> None:
+    assert programs.python(EVERYTHING_OF_A_SPAN + FINAL) == ""
+    assert programs.spans() == ["first", "second"]
+
+
+def test_the_first_spans_of_a_process_may_be_those_of_the_last_exit_handler(programs: Programs) -> None:
+    # The last one that runs: it is registered before anything of ours is imported.
+    set_up = "import atexit\natexit.register(lambda: record())\n" + SET_UP
+    assert programs.python(EVERYTHING_OF_A_SPAN, set_up=set_up) == ""
+    assert programs.spans() == ["first", "second"]
+
+
+def test_the_first_logs_and_measurements_may_be_those_of_a_finalizer(programs: Programs) -> None:
+    assert programs.python(EVERYTHING_OF_THE_OTHERS + FINAL) == ""
+    reader = Reader(programs.recordings)
+    assert [event.body for event in reader.events()] == ["body", "raised"]
+    assert all("exception.stacktrace" in event.attributes for event in reader.events())
+    assert sorted(metric.stream.name for metric in reader.metrics()) == ["counter", "histogram"]
 
 
 def test_tasks_of_asyncio_have_each_their_own_context(programs: Programs) -> None:

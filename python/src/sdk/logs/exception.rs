@@ -1,9 +1,9 @@
 //! Exceptions as attributes (OTel semantic conventions, "exception.*").
 
 use crate::sdk::attributes::{Entry, clean_text};
+use crate::sdk::import::Import;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyTuple};
 
 /// What an exception says of itself, each part if it has it.
@@ -67,10 +67,11 @@ impl<'py> Exception<'py> {
     }
 }
 
+pub(super) static FORMAT: Import = Import::new("traceback", "format_exception");
+
 /// The text of class, exception and traceback.
 fn formatted(arguments: Bound<'_, PyTuple>) -> PyResult<Bound<'_, PyString>> {
-    static FORMAT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = arguments.py();
-    let lines = FORMAT.import(py, "traceback", "format_exception")?.call1(arguments)?;
+    let lines = FORMAT.get(py)?.call1(arguments)?;
     Ok(PyString::new(py, "").call_method1(intern!(py, "join"), (lines,))?.cast_into()?)
 }

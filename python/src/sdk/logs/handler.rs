@@ -9,15 +9,14 @@ use super::exception::Exception;
 use super::logger::Logger;
 use super::record::{self, Attributes, Record};
 use crate::sdk::attributes::{Entry, clean, clean_key, clean_text};
+use crate::sdk::import::Import;
 use crate::sdk::trace::recorded_in;
 use pyo3::exceptions::{PyAttributeError, PyException};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{
-    PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PySequence, PyString, PyTuple, PyType,
-};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PySequence, PyString, PyTuple};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Attributes of a `logging.LogRecord` that are no attributes of the log record, in the order in which it sets them.
@@ -116,10 +115,9 @@ impl LoggingHandler {
     ///
     /// There is no lock around `emit`: the recorder needs none.
     fn handle<'py>(slf: &Bound<'py, Self>, record: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        static HANDLER: PyOnceLock<Py<PyType>> = PyOnceLock::new();
         let py = slf.py();
         if slf.getattr(intern!(py, "filters"))?.is_truthy()? {
-            let handler = HANDLER.import(py, "logging", "Handler")?;
+            let handler = HANDLER.get(py)?;
             return handler.call_method1(intern!(py, "handle"), (slf, record));
         }
         slf.call_method1(intern!(py, "emit"), (record,))?;
@@ -366,9 +364,11 @@ fn is_body(message: &Bound<'_, PyAny>) -> bool {
         || message.cast::<PyMapping>().is_ok()
 }
 
+pub(super) static HANDLER: Import = Import::new("logging", "Handler");
+pub(super) static STANDARD: Import = Import::new("logging", "LogRecord");
+
 /// Whether a record is of the standard class, whose message is made here; others may make it in their own way.
 fn is_standard(record: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static STANDARD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let standard = STANDARD.import(record.py(), "logging", "LogRecord")?;
+    let standard = STANDARD.get(record.py())?;
     Ok(record.get_type().is(standard))
 }

@@ -6,6 +6,7 @@ use crate::attributes::Entries;
 use crate::call::Calls;
 use crate::error::{from_writer, is_loss};
 use crate::sdk::attributes::{Clean, CleanValue, Cleaned, Entry, clean, clean_text, is_plain};
+use crate::sdk::import::Import;
 use crate::sdk::log::{self, Once};
 use otlp_mmap_writer as recorder;
 use otlp_mmap_writer::{Encoder, Error, ScopeRef, Signal, Text};
@@ -251,8 +252,14 @@ pub(super) fn is_same(key: &Bound<'_, PyString>, other: &Bound<'_, PyString>) ->
 /// The warning that the application may filter, as any other one of Python.
 #[cold]
 fn warn_of_dropped(py: Python<'_>) {
-    static WARN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let warned = WARN.import(py, "otlp_mmap.sdk._logs._internal._records", "_warn_of_dropped_attributes");
     // A filter may make an error of it, which must not reach the application.
-    drop(warned.and_then(PyAnyMethods::call0));
+    drop(WARN.get(py).and_then(PyAnyMethods::call0));
+}
+
+static WARN: Import = Import::new("otlp_mmap.sdk._logs._internal._records", "_warn_of_dropped_attributes");
+
+/// Looks up the severities and the warning.
+pub(super) fn load(py: Python<'_>) -> PyResult<()> {
+    severities(py)?;
+    WARN.get(py).map(drop)
 }

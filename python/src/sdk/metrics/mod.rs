@@ -49,5 +49,12 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<instrument::Counter>()?;
     module.add_class::<instrument::UpDownCounter>()?;
     module.add_class::<instrument::Histogram>()?;
-    module.add_class::<instrument::Gauge>()
+    module.add_class::<instrument::Gauge>()?;
+    module.add_function(wrap_pyfunction!(load_metrics, module)?)
+}
+
+/// Looks up what instruments need of Python: an interpreter that is ending imports nothing any more.
+#[pyfunction(name = "_load_metrics")]
+fn load_metrics(py: Python<'_>) -> PyResult<()> {
+    crate::sdk::load(py)
 }

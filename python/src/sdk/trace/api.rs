@@ -1,10 +1,11 @@
 //! Enumerations and classes of the API that spans show: `SpanKind`, `StatusCode`, `Status`.
 
+use crate::sdk::import::Import;
 use otlp_mmap_writer::{SpanKind, StatusCode};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::PyString;
 
 /// A span's kind: the index of a member of the API's `SpanKind`.
 #[derive(Clone, Copy)]
@@ -81,9 +82,13 @@ pub(crate) fn status_code(code: &Bound<'_, PyAny>) -> PyResult<Option<u8>> {
 }
 
 /// The API's class `Status`.
-fn status_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    CLASS.import(py, "opentelemetry.trace", "Status")
+static STATUS: Import = Import::new("opentelemetry.trace", "Status");
+
+/// Looks up the classes and their members.
+pub(super) fn load(py: Python<'_>) -> PyResult<()> {
+    kinds(py)?;
+    codes(py)?;
+    STATUS.get(py).map(drop)
 }
 
 impl Status {
@@ -97,7 +102,7 @@ impl Status {
     /// Of a `Status` of the API; `None` if it is something else.
     pub(crate) fn of(status: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
         let py = status.py();
-        if !status.is_instance(status_class(py)?)? {
+        if !status.is_instance(STATUS.get(py)?)? {
             return Ok(None);
         }
         let code = status_code(&status.getattr(intern!(py, "status_code"))?)?.unwrap_or(UNSET);
@@ -116,7 +121,7 @@ impl Status {
             Ok(text) if code == ERROR => Ok(Self::error(text.clone())),
             _ => {
                 let member = &codes(py)?[usize::from(code)];
-                let made = status_class(py)?.call1((member, description))?;
+                let made = STATUS.get(py)?.call1((member, description))?;
                 Ok(Self::of(&made)?.unwrap_or(Self::UNSET))
             }
         }
@@ -128,7 +133,7 @@ impl Status {
             return Ok(object.clone_ref(py));
         }
         let member = &codes(py)?[usize::from(self.code)];
-        status_class(py)?.call1((member, &self.description)).map(Bound::unbind)
+        STATUS.get(py)?.call1((member, &self.description)).map(Bound::unbind)
     }
 
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {

@@ -8,11 +8,14 @@
 use super::span::{Span, not_recorded};
 use super::tracer::{Start, Tracer};
 use crate::sdk::context;
+use crate::sdk::import::Import;
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::{MutexExt, PyOnceLock};
+use pyo3::sync::MutexExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(super) static DECORATE: Import = Import::new("otlp_mmap.sdk.trace._decorator", "decorate");
 
 /// What `start_as_current_span` was called with.
 pub(crate) struct Arguments {
@@ -122,9 +125,7 @@ impl CurrentSpan {
 
     /// Decorates a function: each call is a span.
     fn __call__<'py>(slf: &Bound<'py, Self>, func: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        static DECORATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let decorate = DECORATE.import(slf.py(), "otlp_mmap.sdk.trace._decorator", "decorate")?;
-        decorate.call1((slf.getattr(intern!(slf.py(), "_recreate_cm"))?, func))
+        DECORATE.get(slf.py())?.call1((slf.getattr(intern!(slf.py(), "_recreate_cm"))?, func))
     }
 
     /// Another object with the same arguments: calls that run at the same time must not share one.

@@ -5,13 +5,13 @@
 use super::nonrecording::NonRecordingSpan;
 use super::span::Span;
 use crate::sdk::context;
+use crate::sdk::import::{Import, load};
 use crate::sdk::log::Once;
 use otlp_mmap_writer as recorder;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
 use std::sync::Arc;
 
 /// W3C trace flags: the span is recorded by those who sample.
@@ -191,19 +191,25 @@ fn found_in(span: &Bound<'_, PyAny>) -> PyResult<Found> {
     foreign(span)
 }
 
+static SPAN: Import = Import::new("opentelemetry.trace", "Span");
+static SPAN_CONTEXT: Import = Import::new("opentelemetry.trace", "SpanContext");
+
+/// Looks up what parents are told by.
+pub(crate) fn load_parents(py: Python<'_>) -> PyResult<()> {
+    load(py, &[&SPAN, &SPAN_CONTEXT])
+}
+
 /// A span of another implementation of the API.
 fn foreign(span: &Bound<'_, PyAny>) -> PyResult<Found> {
-    static SPAN: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static SPAN_CONTEXT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let py = span.py();
-    if !span.is_instance(SPAN.import(py, "opentelemetry.trace", "Span")?)? {
+    if !span.is_instance(SPAN.get(py)?)? {
         return Ok(Found::Nothing);
     }
     let context = span.call_method0(intern!(py, "get_span_context"))?;
     if context.is_none() {
         return Ok(Found::Nothing);
     }
-    if !context.is_instance(SPAN_CONTEXT.import(py, "opentelemetry.trace", "SpanContext")?)? {
+    if !context.is_instance(SPAN_CONTEXT.get(py)?)? {
         return Ok(Found::NoSpanContext);
     }
     Identity::of(&context).map(|identity| Found::Identity(Arc::new(identity)))

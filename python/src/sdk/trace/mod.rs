@@ -19,12 +19,13 @@ mod span;
 mod state;
 mod tracer;
 
+use crate::sdk::import;
 use crate::sdk::log::Once;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub(crate) use identity::recorded_in;
+pub(crate) use identity::{load_parents, recorded_in};
 
 /// Where warnings about spans go.
 const LOGGER: &str = "otlp_mmap.sdk.trace";
@@ -35,7 +36,18 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<nonrecording::NonRecordingSpan>()?;
     module.add_class::<hooks::SpanHooks>()?;
     module.add_class::<tracer::Tracer>()?;
-    module.add_class::<current::CurrentSpan>()
+    module.add_class::<current::CurrentSpan>()?;
+    module.add_function(wrap_pyfunction!(load_traces, module)?)
+}
+
+/// Looks up what tracers and spans need of Python: an interpreter that is ending imports nothing any more.
+#[pyfunction(name = "_load_traces")]
+fn load_traces(py: Python<'_>) -> PyResult<()> {
+    crate::sdk::load(py)?;
+    api::load(py)?;
+    readable::load(py)?;
+    sampler::load(py)?;
+    import::load(py, &[&setup::RANDOM_IDS, &current::DECORATE])
 }
 
 /// The time, in unix nanoseconds.

@@ -4,22 +4,30 @@
 use super::span::Span;
 use super::state::{Event, Link, clone_entries};
 use crate::sdk::attributes::Cleaned;
+use crate::sdk::import::{self, Import};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
-/// A function of `otlp_mmap.sdk.trace._readable`.
-macro_rules! python {
-    ($py:expr, $name:literal) => {{
-        static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        FUNCTION.import($py, "otlp_mmap.sdk.trace._readable", $name)
-    }};
+static PROXY: Import = Import::new("types", "MappingProxyType");
+static MAKE_EVENT: Import = python("make_event");
+static MAKE_LINK: Import = python("make_link");
+static MAKE_READABLE: Import = python("make_readable");
+static EXCEPTION_ATTRIBUTES: Import = python("exception_attributes");
+static DEPRECATED_INFO: Import = python("deprecated_info");
+
+const fn python(function: &'static str) -> Import {
+    Import::new("otlp_mmap.sdk.trace._readable", function)
+}
+
+/// Looks up the classes and functions.
+pub(super) fn load(py: Python<'_>) -> PyResult<()> {
+    let imports = [&PROXY, &MAKE_EVENT, &MAKE_LINK, &MAKE_READABLE, &EXCEPTION_ATTRIBUTES, &DEPRECATED_INFO];
+    import::load(py, &imports)
 }
 
 /// The attributes, read-only.
 pub(super) fn attributes<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-    static PROXY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    PROXY.import(py, "types", "MappingProxyType")?.call1((attributes_dict(span, py)?,))
+    PROXY.get(py)?.call1((attributes_dict(span, py)?,))
 }
 
 fn attributes_dict<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -39,7 +47,7 @@ pub(super) fn events<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, P
         };
         state.events.iter().map(copy).collect()
     };
-    let to_event = python!(py, "make_event")?;
+    let to_event = MAKE_EVENT.get(py)?;
     let objects = copies.into_iter().map(|event| {
         let attributes = Cleaned::to_dict(&event.attributes, py)?;
         to_event.call1((event.name, attributes, event.timestamp, event.dropped))
@@ -58,7 +66,7 @@ pub(super) fn links<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py, Py
         };
         state.links.iter().map(copy).collect()
     };
-    let to_link = python!(py, "make_link")?;
+    let to_link = MAKE_LINK.get(py)?;
     let objects = copies.into_iter().map(|link| {
         let attributes = Cleaned::to_dict(&link.attributes, py)?;
         to_link.call1((link.context, attributes, link.dropped))
@@ -79,7 +87,7 @@ pub(super) fn snapshot<'py>(span: &Span, py: Python<'py>) -> PyResult<Bound<'py,
     let dropped = (dropped.attributes, dropped.events, dropped.links);
     let origin = (&setup.resource, &setup.scope, &setup.info);
     let times = (start, end, status.to_api(py)?);
-    python!(py, "make_readable")?.call1((name, identity, content, times, origin, dropped))
+    MAKE_READABLE.get(py)?.call1((name, identity, content, times, origin, dropped))
 }
 
 /// The elements of an argument that may be left out.
@@ -96,10 +104,10 @@ pub(super) fn exception_attributes<'py>(
     attributes: Option<&Bound<'py, PyAny>>,
     escaped: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    python!(exception.py(), "exception_attributes")?.call1((exception, attributes, escaped))
+    EXCEPTION_ATTRIBUTES.get(exception.py())?.call1((exception, attributes, escaped))
 }
 
 /// The instrumentation info, with a warning that it is deprecated.
 pub(super) fn deprecated_info<'py>(info: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    python!(info.py(), "deprecated_info")?.call1((info,))
+    DEPRECATED_INFO.get(info.py())?.call1((info,))
 }

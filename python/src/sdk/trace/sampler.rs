@@ -5,6 +5,7 @@
 
 use super::identity::{Identity, SAMPLED, TraceState};
 use super::setup::Links;
+use crate::sdk::import::{self, Import};
 use crate::sdk::log::Once;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -67,29 +68,42 @@ pub(crate) struct ParentBased {
     local_not_sampled: Sampler,
 }
 
+static STATIC: Import = python("StaticSampler");
+static RATIO: Import = python("TraceIdRatioBased");
+static PARENT_BASED: Import = python("ParentBased");
+static ALWAYS_RECORD: Import = python("AlwaysRecordSampler");
+
+const fn python(class: &'static str) -> Import {
+    Import::new("otlp_mmap.sdk.trace.sampling", class)
+}
+
+/// Looks up our samplers.
+pub(super) fn load(py: Python<'_>) -> PyResult<()> {
+    import::load(py, &[&STATIC, &RATIO, &PARENT_BASED, &ALWAYS_RECORD])
+}
+
 impl Sampler {
     pub(crate) const ALWAYS_ON: Self = Self::Static(RECORD_AND_SAMPLE);
 
     /// Of a sampler object.
     pub(crate) fn of(sampler: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = sampler.py();
-        let module = py.import("otlp_mmap.sdk.trace.sampling")?;
         let method = intern!(py, "should_sample");
         let own = sampler.get_type().getattr_opt(method)?;
-        let is = |class: &str| -> PyResult<bool> {
-            let ours = module.getattr(class)?.getattr(method)?;
+        let is = |class: &Import| -> PyResult<bool> {
+            let ours = class.get(py)?.getattr(method)?;
             Ok(own.as_ref().is_some_and(|own| own.is(&ours)))
         };
         let part = |name: &str| -> PyResult<Self> { Self::of(&sampler.getattr(name)?) };
-        Ok(if is("StaticSampler")? {
+        Ok(if is(&STATIC)? {
             match sampler.getattr("_decision")?.getattr("value")?.extract::<u8>()? {
                 0 => Self::Static(DROP),
                 1 => Self::Static(RECORD_ONLY),
                 _ => Self::Static(RECORD_AND_SAMPLE),
             }
-        } else if is("TraceIdRatioBased")? {
+        } else if is(&RATIO)? {
             Self::Ratio(sampler.getattr("bound")?.extract()?)
-        } else if is("ParentBased")? {
+        } else if is(&PARENT_BASED)? {
             Self::ParentBased(Box::new(ParentBased {
                 root: part("_root")?,
                 remote_sampled: part("_remote_parent_sampled")?,
@@ -97,7 +111,7 @@ impl Sampler {
                 local_sampled: part("_local_parent_sampled")?,
                 local_not_sampled: part("_local_parent_not_sampled")?,
             }))
-        } else if is("AlwaysRecordSampler")? {
+        } else if is(&ALWAYS_RECORD)? {
             Self::AlwaysRecord(Box::new(part("_root")?))
         } else {
             Self::Foreign(sampler.clone().unbind())

@@ -7,6 +7,7 @@ use super::identity::{Identity, RANDOM_TRACE_ID};
 use super::ids;
 use super::sampler::{Decision, Sampler};
 use crate::error::{from_writer, is_loss};
+use crate::sdk::import::Import;
 use crate::sdk::log::Once;
 use crate::writer::Writer;
 use otlp_mmap_writer as recorder;
@@ -45,6 +46,8 @@ impl Limits {
     }
 }
 
+pub(super) static RANDOM_IDS: Import = Import::new("otlp_mmap.sdk.trace.id_generator", "RandomIdGenerator");
+
 /// Where ids come from.
 pub(crate) enum Ids {
     Random,
@@ -54,8 +57,7 @@ pub(crate) enum Ids {
 impl Ids {
     /// Of an id generator object; ours is not called.
     pub(crate) fn of(generator: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let ours = generator.py().import("otlp_mmap.sdk.trace.id_generator")?.getattr("RandomIdGenerator")?;
-        let is_ours = generator.get_type().is(&ours);
+        let is_ours = generator.get_type().is(RANDOM_IDS.get(generator.py())?);
         Ok(if is_ours { Self::Random } else { Self::Foreign(generator.clone().unbind()) })
     }
 

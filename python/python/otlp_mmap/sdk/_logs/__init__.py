@@ -6,6 +6,7 @@ a record before it is recorded, and what they change in it is recorded.
 
 from __future__ import annotations
 
+from ..._native import _load_logs
 from ._internal import (
     ConcurrentMultiLogRecordProcessor,
     LogDroppedAttributesWarning,
@@ -35,3 +36,5 @@ __all__ = [
     "ReadableLogRecord",
     "SynchronousMultiLogRecordProcessor",
 ]
+
+_load_logs()

@@ -1,5 +1,6 @@
 """Metrics: a meter provider whose instruments record into a memory-mapped file."""
 
+from ..._native import _load_metrics
 from . import export, view
 from ._internal import Meter, MeterProvider
 from ._internal.exceptions import MetricsTimeoutError
@@ -45,3 +46,5 @@ __all__ = [
     "export",
     "view",
 ]
+
+_load_metrics()

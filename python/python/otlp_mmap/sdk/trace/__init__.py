@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanContext
 from typing_extensions import Self
 
 from ..._native import NonRecordingSpan as _NonRecordingSpan
+from ..._native import _load_traces
 from ..._native import _Span as _NativeSpan
 from ..resources import Resource
 from ._limits import DEFAULT_COUNT, SpanLimits, unlimited
@@ -73,3 +74,4 @@ class Span(trace_api.Span, ReadableSpan):
 Span.register(_NativeSpan)
 trace_api.NonRecordingSpan.register(_NonRecordingSpan)
 _Span = _NativeSpan
+_load_traces()
