@@ -160,6 +160,29 @@ def test_the_executor_of_the_standard_library_records(programs: Programs) -> Non
     assert programs.spans() == [f"work {number}" for number in range(4)]
 
 
+@pytest.mark.parametrize("signal", ["trace.TracerProvider", "metrics.MeterProvider", "_logs.LoggerProvider"])
+def test_a_child_detects_its_resource_also_where_executors_are_imported_later(programs: Programs, signal: str) -> None:
+    # The hooks of executors hold a lock during a fork that is taken where an executor is used, as a detector is.
+    programs.variables["OTEL_EXPERIMENTAL_RESOURCE_DETECTORS"] = "process"
+    package, provider = signal.split(".")
+    set_up = f"""
+import os, signal
+os.register_at_fork(after_in_child=lambda: signal.alarm(60))
+from otlp_mmap.sdk.{package} import {provider}
+from otlp_mmap.sdk.resources import Resource
+provider = {provider}(resource=Resource({{}}))
+from concurrent.futures import ThreadPoolExecutor
+ThreadPoolExecutor()
+"""
+    body = """
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0, "the child hangs"
+    """
+    programs.python(body, set_up=set_up)
+
+
 def test_counters_of_a_forked_child_start_from_zero(programs: Programs) -> None:
     programs.python(
         """

@@ -19,6 +19,10 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent import futures
+
+# It registers hooks for a fork, which hold the lock that using an executor takes. The hooks of the providers use one, to
+# detect the resource again: they must be registered later, and every provider imports this module.
+from concurrent.futures import ThreadPoolExecutor
 from os import environ
 from urllib.parse import unquote
 
@@ -418,7 +422,7 @@ def get_aggregated_resources(
         for detector in detectors:
             resource = resource.merge(detector.detect())
         return resource
-    executor = futures.ThreadPoolExecutor(max_workers=4)
+    executor = ThreadPoolExecutor(max_workers=4)
     try:
         pending = [(detector, executor.submit(detector.detect)) for detector in detectors]
         for detector, future in pending:

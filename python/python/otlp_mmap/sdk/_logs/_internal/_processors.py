@@ -10,10 +10,6 @@ import weakref
 from collections.abc import Callable
 from concurrent import futures
 
-# Registers hooks of its own for a fork, one of which holds a lock: they must come before those of this package, some
-# of which start threads.
-from concurrent.futures import thread as _thread  # noqa: F401
-
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import Context
 
