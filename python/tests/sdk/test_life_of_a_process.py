@@ -175,6 +175,37 @@ def test_the_first_logs_and_measurements_may_be_those_of_a_finalizer(programs: P
     assert sorted(metric.stream.name for metric in reader.metrics()) == ["counter", "histogram"]
 
 
+@pytest.mark.parametrize(
+    ("package", "provider", "argument", "kind", "on_end"),
+    [
+        ("trace", "TracerProvider", "active_span_processor", "SpanProcessor", "on_end"),
+        ("_logs", "LoggerProvider", "multi_log_record_processor", "LogRecordProcessor", "on_emit"),
+    ],
+)
+def test_the_end_shuts_down_processors_that_are_called_on_threads(
+    programs: Programs, package: str, provider: str, argument: str, kind: str, on_end: str
+) -> None:
+    set_up = f"""
+from otlp_mmap.sdk.{package} import Concurrent{"Multi" + kind}, {kind}, {provider}
+
+class Processor({kind}):
+    def {on_end}(self, item):
+        print("called")
+    def force_flush(self, timeout_millis=0):
+        return True
+    def shutdown(self):
+        print("shut down")
+
+multi = Concurrent{"Multi" + kind}()
+provider = {provider}({argument}=multi)
+multi.add_{"span" if package == "trace" else "log_record"}_processor(Processor())
+"""
+    body = "provider.get_tracer('test').start_span('s').end()"
+    if package == "_logs":
+        body = "provider.get_logger('test').emit(body='x')"
+    assert programs.python(body, set_up=set_up) == "called\nshut down\n"
+
+
 def test_tasks_of_asyncio_have_each_their_own_context(programs: Programs) -> None:
     programs.python(
         """

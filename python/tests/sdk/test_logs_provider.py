@@ -24,6 +24,7 @@ from otlp_mmap.sdk._logs import (
     ConcurrentMultiLogRecordProcessor,
     LoggerProvider,
     LoggingHandler,
+    LogRecordLimits,
     LogRecordProcessor,
     ReadableLogRecord,
     ReadWriteLogRecord,
@@ -39,6 +40,7 @@ from otlp_mmap.sdk._logs.export import (
     SimpleLogRecordProcessor,
 )
 from otlp_mmap.sdk.resources import Resource
+from otlp_mmap.sdk.trace import SpanLimits
 from otlp_mmap.sdk.util.instrumentation import InstrumentationScope
 
 from .logging_sdk import Logs, Seen, forget_warnings, resource_of
@@ -98,9 +100,12 @@ def test_a_processor_that_fails_does_not_reach_the_application(logs: Logs, caplo
         raise ValueError("broken")
 
     logs.provider.add_log_record_processor(Seen(fail))
-    logs.logger.emit(body="recorded all the same")
-    assert logs.event().body == "recorded all the same"
-    assert "A log record processor failed." in caplog.text
+    logs.provider.add_log_record_processor(seen := Seen())
+    for body in ("recorded", "all the same"):
+        logs.logger.emit(body=body)
+    assert logs.bodies() == ["recorded", "all the same"]
+    assert len(seen.records) == 2
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["broken"]
 
 
 def test_a_processor_gets_the_same_record_that_was_emitted(logs: Logs) -> None:
@@ -176,6 +181,14 @@ def test_another_resource_of_the_same_loggers(logs: Logs) -> None:
         {"service.name": "tests"},
         {"service.name": "tests", "more": 1},
     ]
+
+
+@pytest.mark.parametrize("text", ["-1", "+5", "1_000", "1.0", "many"])
+def test_the_limits_of_log_records_refuse_what_those_of_spans_do(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", text)
+    for limits in (LogRecordLimits, SpanLimits):
+        with pytest.raises(ValueError, match="OTEL_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer"):
+            limits()
 
 
 def test_shutdown_ends_the_processors_and_the_recording_goes_on(logs: Logs) -> None:

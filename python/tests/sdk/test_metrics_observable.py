@@ -18,7 +18,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from otlp_mmap import Reader
 from otlp_mmap.sdk.metrics._internal._observer import export_interval_millis
-from otlp_mmap.sdk.metrics.export import InMemoryMetricReader
+from otlp_mmap.sdk.metrics.export import ConsoleMetricExporter, InMemoryMetricReader, PeriodicExportingMetricReader
 
 from ..processes import fork, join
 from .metrics import Metrics, messages, recorded, value_of
@@ -141,6 +141,9 @@ def test_the_interval_is_kept_by_one_thread(tmp_path: Path, monkeypatch: pytest.
 def test_the_interval_is_of_the_environment(monkeypatch: pytest.MonkeyPatch, text: str, millis: float) -> None:
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", text)
     assert export_interval_millis() == millis
+    reader = PeriodicExportingMetricReader(ConsoleMetricExporter())
+    assert reader._export_interval_millis == millis
+    reader.shutdown()
 
 
 @pytest.mark.parametrize("text", ["0", "-5", "soon", "nan"])
@@ -150,6 +153,9 @@ def test_a_wrong_interval_is_logged(
     monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", text)
     assert export_interval_millis() == 60_000
     assert text in messages(caplog)[0]
+    reader = PeriodicExportingMetricReader(ConsoleMetricExporter())
+    assert reader._export_interval_millis == 60_000
+    reader.shutdown()
 
 
 @pytest.mark.parametrize("interval", ["60000", "inf"])

@@ -38,8 +38,6 @@ from ..environment_variables import (
     OTEL_PYTHON_METER_CONFIGURATOR,
     OTEL_PYTHON_TRACER_CONFIGURATOR,
     OTEL_SDK_DISABLED,
-    OTEL_TRACES_SAMPLER,
-    OTEL_TRACES_SAMPLER_ARG,
 )
 from ..metrics import MeterProvider
 from ..metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
@@ -80,11 +78,6 @@ _CONSOLE_EXPORTERS: Mapping[_Signal, Any] = {
     "metrics": ConsoleMetricExporter,
     "logs": ConsoleLogRecordExporter,
 }
-
-# The provider reads them from the variables by itself.
-_OWN_SAMPLERS = frozenset(
-    f"{parent}{sampler}" for parent in ("", "parentbased_") for sampler in ("always_on", "always_off", "traceidratio")
-)
 
 _LOG_LEVELS = {
     "trace": logging.DEBUG,
@@ -168,25 +161,6 @@ def _exporters(signal: _Signal, names: Sequence[str] | None) -> dict[str, Any]:
         if exporter:
             found[name] = exporter
     return found
-
-
-def _import_sampler(name: str | None) -> Any:
-    """The sampler of a foreign entry point; None: the provider's default, or one of ours by the variables."""
-    name = (name or "").strip()
-    if not name or name.lower() in _OWN_SAMPLERS:
-        return None
-    factory = _load(name, "opentelemetry_traces_sampler", "sampler", "the default is used")
-    if factory is None:
-        return None
-    try:
-        sampler = factory(environ.get(OTEL_TRACES_SAMPLER_ARG))
-    except Exception as error:
-        _logger.error("The sampler %r cannot be made, the default is used: %s", name, error)
-        return None
-    if not hasattr(sampler, "should_sample"):
-        _logger.error("%r made %r, which is no sampler; the default is used", name, sampler)
-        return None
-    return sampler
 
 
 def _import_id_generator(name: str | None) -> Any:
@@ -294,7 +268,7 @@ def _initialize_components(
         _init_tracing(
             _exporters("traces", trace_exporter_names),
             id_generator=id_generator or _import_id_generator(environ.get(OTEL_PYTHON_ID_GENERATOR)),
-            sampler=sampler or _import_sampler(environ.get(OTEL_TRACES_SAMPLER)),
+            sampler=sampler,
             resource=resource,
             exporter_args_map=exporter_args_map,
             span_processors=span_processors,

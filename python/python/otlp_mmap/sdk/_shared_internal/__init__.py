@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from otlp_mmap.sdk._shared_internal._processor_metrics import NoOpProcessorMetrics, ProcessorMetricsT
-from otlp_mmap.sdk.environment_variables import OTEL_SDK_DISABLED
+from otlp_mmap.sdk.environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED, OTEL_SDK_DISABLED
 
 Telemetry = TypeVar("Telemetry")
 _Telemetry_contra = TypeVar("_Telemetry_contra", contravariant=True)
@@ -279,6 +279,46 @@ def environment_boolean(variable: str, default: bool = False) -> bool:
 def is_sdk_disabled() -> bool:
     """Whether `OTEL_SDK_DISABLED` is "true"; any other text is not."""
     return os.environ.get(OTEL_SDK_DISABLED, "").strip().lower() == "true"
+
+
+def are_internal_metrics_enabled() -> bool:
+    """Whether the SDK measures itself: `OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is "true"."""
+    return environment_boolean(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED)
+
+
+def environment_limit(given: int | None, variable: str, default: int | None = None) -> int | None:
+    """A limit of telemetry: what is given, or else an environment variable, or else the default. None: no limit.
+
+    Args:
+        given: a number from 0; `UNSET_LIMIT`: no limit; None: not given.
+        variable: has such a number; nothing: no limit.
+        default: where there is no variable.
+
+    Raises:
+        ValueError: what is given or the variable is no such number.
+    """
+    if given == UNSET_LIMIT:
+        return None
+    if given is not None:
+        if given < 0:
+            raise _no_limit(variable, given)
+        return given
+    text = os.environ.get(variable)
+    if text is None:
+        return default
+    text = text.strip()
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise _no_limit(variable, text)
+    return int(text)
+
+
+UNSET_LIMIT = -1
+
+
+def _no_limit(variable: str, found: object) -> ValueError:
+    return ValueError(f"{variable} must be a non-negative integer but got {found}")
 
 
 def check_batch_arguments(max_queue_size: float, schedule_delay_millis: float, max_export_batch_size: float) -> None:

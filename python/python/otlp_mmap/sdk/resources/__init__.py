@@ -20,8 +20,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent import futures
 
-# It registers hooks for a fork, which hold the lock that using an executor takes. The hooks of the providers use one, to
-# detect the resource again: they must be registered later, and every provider imports this module.
+# Its hooks for a fork hold the lock that using an executor takes. The providers' hooks use one, to detect the resource
+# again: theirs must be registered later than these, and every provider imports this module.
 from concurrent.futures import ThreadPoolExecutor
 from os import environ
 from urllib.parse import unquote

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from .._shared_internal import UNSET_LIMIT, environment_limit
 from ..environment_variables import (
     OTEL_ATTRIBUTE_COUNT_LIMIT,
     OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
@@ -40,7 +39,7 @@ class SpanLimits:
         ValueError: a limit or a variable is no such number.
     """
 
-    UNSET = -1
+    UNSET = UNSET_LIMIT
 
     def __init__(
         self,
@@ -53,7 +52,7 @@ class SpanLimits:
         max_attribute_length: int | None = None,
         max_span_attribute_length: int | None = None,
     ) -> None:
-        limit = self._from_env_if_absent
+        limit = environment_limit
         self.max_events = limit(max_events, OTEL_SPAN_EVENT_COUNT_LIMIT, DEFAULT_COUNT)
         self.max_links = limit(max_links, OTEL_SPAN_LINK_COUNT_LIMIT, DEFAULT_COUNT)
         everywhere = limit(max_attributes, OTEL_ATTRIBUTE_COUNT_LIMIT)
@@ -66,24 +65,6 @@ class SpanLimits:
         self.max_span_attribute_length = limit(
             max_span_attribute_length, OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT, self.max_attribute_length
         )
-
-    @classmethod
-    def _from_env_if_absent(cls, value: int | None, env_var: str, default: int | None = None) -> int | None:
-        if value is None:
-            text = os.environ.get(env_var)
-            if text is None:
-                return default
-            text = text.strip().lower()
-            if not text:
-                return None
-            if not text.isdecimal():
-                raise ValueError(f"{env_var} must be a non-negative integer but got {text}")
-            return int(text)
-        if value == cls.UNSET:
-            return None
-        if value < 0:
-            raise ValueError(f"{env_var} must be a non-negative integer but got {value}")
-        return value
 
     def __repr__(self) -> str:
         limits = ", ".join(f"{name}={value}" for name, value in vars(self).items())

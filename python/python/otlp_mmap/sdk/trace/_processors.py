@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
-import weakref
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
 
 from ..._native import SpanHooks
+from .._shared_internal._processor_lists import ConcurrentProcessorList, ProcessorList
 
 if TYPE_CHECKING:
     from . import ReadableSpan, Span
@@ -53,76 +48,49 @@ class SpanProcessor:
 class _MultiSpanProcessor(SpanProcessor):
     """Calls other processors."""
 
-    def __init__(self) -> None:
-        # A tuple: it can be walked while another one takes its place.
-        self._span_processors: tuple[SpanProcessor, ...] = ()
-        self._lock = threading.Lock()
-        self._has_logged: set[tuple[int, str]] = set()
+    def __init__(self, processors: ProcessorList[SpanProcessor]) -> None:
+        self._processors = processors
         self._hooks = SpanHooks(self, is_active=self._is_overridden())
 
     def _is_overridden(self) -> bool:
         """Whether a subclass of another package does more than to call the processors that were added."""
         names = ("on_start", "_on_ending", "on_end")
-        ours = (SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor)
-        return not any(
-            isinstance(self, cls) and all(getattr(type(self), name) is getattr(cls, name) for name in names)
-            for cls in ours
-        )
+        return any(getattr(type(self), name) is not getattr(_MultiSpanProcessor, name) for name in names)
+
+    @property
+    def _span_processors(self) -> tuple[SpanProcessor, ...]:
+        return self._processors.processors
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Adds a processor."""
-        with self._lock:
-            self._span_processors += (span_processor,)
+        self._processors.add(span_processor)
         self._hooks.activate()
-
-    def _call(self, processor: SpanProcessor, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Calls a method. What it raises is logged, once for each processor and method."""
-        try:
-            return getattr(processor, method)(*args, **kwargs)
-        except Exception:
-            if (id(processor), method) not in self._has_logged:
-                self._has_logged.add((id(processor), method))
-                _logger.exception("%s of the span processor %r raised (this is said once)", method, processor)
-            return False
-
-
-class SynchronousMultiSpanProcessor(_MultiSpanProcessor):
-    """Calls other processors, one after the other."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """A span has started."""
-        for processor in self._span_processors:
-            self._call(processor, "on_start", span, parent_context=parent_context)
+        self._processors.call("on_start", span, parent_context=parent_context)
 
     def _on_ending(self, span: Span) -> None:
-        for processor in self._span_processors:
-            if hasattr(processor, "_on_ending"):
-                self._call(processor, "_on_ending", span)
+        self._processors.call("_on_ending", span)
 
     def on_end(self, span: ReadableSpan) -> None:
         """A span has ended."""
-        for processor in self._span_processors:
-            self._call(processor, "on_end", span)
+        self._processors.call("on_end", span)
 
     def shutdown(self) -> None:
         """Shuts all processors down."""
-        for processor in self._span_processors:
-            self._call(processor, "shutdown")
+        self._processors.call("shutdown")
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Flushes all processors; returns whether all did so in time. Those for which no time is left are not called.
+        """Flushes all processors; returns whether all did so in time."""
+        return self._processors.force_flush(timeout_millis)
 
-        Args:
-            timeout_millis: for all of them together.
-        """
-        deadline = monotonic_ns() + timeout_millis * 1_000_000
-        are_flushed = True
-        for processor in self._span_processors:
-            left = deadline - monotonic_ns()
-            if left <= 0:
-                return False
-            are_flushed &= self._call(processor, "force_flush", left // 1_000_000) is not False
-        return are_flushed
+
+class SynchronousMultiSpanProcessor(_MultiSpanProcessor):
+    """Calls other processors, one after the other. Those for which a flush leaves no time are not flushed."""
+
+    def __init__(self) -> None:
+        super().__init__(ProcessorList("span processor", _logger))
 
 
 class ConcurrentMultiSpanProcessor(_MultiSpanProcessor):
@@ -133,65 +101,7 @@ class ConcurrentMultiSpanProcessor(_MultiSpanProcessor):
     """
 
     def __init__(self, num_threads: int = 2) -> None:
-        super().__init__()
-        self._num_threads = num_threads
-        self._renew()
-        _concurrent.add(self)
-
-    def _renew(self) -> None:
-        """A forked child has no threads but one, and a lock in an unknown state."""
-        self._lock = threading.Lock()
-        self._executor = ThreadPoolExecutor(max_workers=self._num_threads)
-
-    def _submit(self, method: str, *args: Any, **kwargs: Any) -> list[Future[Any]]:
-        processors = [processor for processor in self._span_processors if hasattr(processor, method)]
-        try:
-            return [self._executor.submit(self._call, processor, method, *args, **kwargs) for processor in processors]
-        except RuntimeError:
-            # The interpreter is ending, and starts no threads.
-            return [_done(self._call, processor, method, *args, **kwargs) for processor in processors]
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """A span has started."""
-        wait(self._submit("on_start", span, parent_context=parent_context))
-
-    def _on_ending(self, span: Span) -> None:
-        wait(self._submit("_on_ending", span))
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """A span has ended."""
-        wait(self._submit("on_end", span))
-
-    def shutdown(self) -> None:
-        """Shuts all processors down."""
-        wait(self._submit("shutdown"))
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Flushes all processors; returns whether all did so in time.
-
-        Args:
-            timeout_millis: for all of them together.
-        """
-        done, late = wait(self._submit("force_flush", timeout_millis), timeout_millis / 1e3)
-        return not late and all(future.result() is not False for future in done)
-
-
-def _done(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
-    future: Future[Any] = Future()
-    future.set_result(function(*args, **kwargs))
-    return future
-
-
-# One hook for all of them: a hook cannot be taken back.
-_concurrent: weakref.WeakSet[ConcurrentMultiSpanProcessor] = weakref.WeakSet()
-
-
-def _renew_after_fork() -> None:
-    for processor in list(_concurrent):
-        processor._renew()
-
-
-os.register_at_fork(after_in_child=_renew_after_fork)
+        super().__init__(ConcurrentProcessorList("span processor", _logger, num_threads))
 
 
 def hooks_of(processor: Any) -> SpanHooks:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from opentelemetry.metrics import MeterProvider, get_meter_provider
 
-from .._shared_internal import environment_boolean
-from ..environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
+from .._shared_internal import are_internal_metrics_enabled
 
 _RESULTS = ("DROP", "RECORD_ONLY", "RECORD_AND_SAMPLE")
 
@@ -48,6 +47,6 @@ class TracerMetrics:
 
 def make_metrics(meter_provider: MeterProvider | None) -> TracerMetrics | None:
     """The metrics of a tracer, if they are enabled."""
-    if not environment_boolean(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED):
+    if not are_internal_metrics_enabled():
         return None
     return TracerMetrics(meter_provider or get_meter_provider())

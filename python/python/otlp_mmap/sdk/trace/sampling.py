@@ -365,18 +365,21 @@ def _get_from_env_or_default() -> Sampler:
 
 
 def _load(name: str) -> Sampler | None:
-    """A sampler of another package: its entry point is called with `OTEL_TRACES_SAMPLER_ARG`."""
+    """A sampler of another package: its entry point is called with `OTEL_TRACES_SAMPLER_ARG`.
+
+    None, with an error in the log, if there is none.
+    """
     found = next(iter(entry_points(group=_ENTRY_POINTS, name=name)), None)
     if found is None:
-        _logger.warning("Couldn't recognize sampler %s.", name)
+        _logger.error("There is no sampler %r among the entry points of %s, the default is used", name, _ENTRY_POINTS)
         return None
     try:
         sampler = found.load()(os.environ.get(OTEL_TRACES_SAMPLER_ARG))
-    except Exception:
-        _logger.exception("The sampler %s cannot be loaded.", name)
+    except Exception as error:
+        _logger.error("The sampler %r cannot be made, the default is used: %s", name, error)
         return None
     if not callable(getattr(sampler, "should_sample", None)):
-        _logger.warning("The sampler %s has no should_sample and is not used.", name)
+        _logger.error("%r made %r, which is no sampler, the default is used", name, sampler)
         return None
     return sampler  # type: ignore[no-any-return]
 

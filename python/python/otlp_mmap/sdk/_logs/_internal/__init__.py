@@ -27,8 +27,7 @@ from typing_extensions import Self
 from ...._native import Logger as _NativeLogger
 from ...._native import LoggingHandler as _NativeLoggingHandler
 from ..._recording import Recording, default_recording
-from ..._shared_internal import DuplicateFilter, environment_boolean, is_sdk_disabled
-from ...environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
+from ..._shared_internal import DuplicateFilter, are_internal_metrics_enabled, is_sdk_disabled
 from ...resources import Resource, _get_process_dependent_resource
 from ...util.instrumentation import InstrumentationScope
 from ._configuration import (
@@ -271,7 +270,7 @@ class LoggerProvider(APILoggerProvider):
         self._resource = Resource.create({}) if resource is None else resource
         self._multi_log_record_processor = multi_log_record_processor or SynchronousMultiLogRecordProcessor()
         self._logger_metrics = create_logger_metrics(
-            meter_provider or get_meter_provider(), environment_boolean(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED)
+            meter_provider or get_meter_provider(), are_internal_metrics_enabled()
         )
         self._disabled = is_sdk_disabled()
         self._log_record_limits = log_record_limits or LogRecordLimits()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import traceback
 import warnings
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 from opentelemetry.util.types import AnyValue, Attributes
 from typing_extensions import deprecated
 
+from ..._shared_internal import UNSET_LIMIT, environment_limit
 from ...environment_variables import (
     OTEL_ATTRIBUTE_COUNT_LIMIT,
     OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
@@ -73,7 +73,7 @@ class LogRecordLimits:
         ValueError: a limit is negative, or a variable has no whole number.
     """
 
-    UNSET = -1
+    UNSET = UNSET_LIMIT
 
     def __init__(
         self,
@@ -82,42 +82,16 @@ class LogRecordLimits:
         max_log_record_attributes: int | None = None,
         max_log_record_attribute_length: int | None = None,
     ) -> None:
-        count = self._limit(max_attributes, OTEL_ATTRIBUTE_COUNT_LIMIT, None)
+        limit = environment_limit
+        count = limit(max_attributes, OTEL_ATTRIBUTE_COUNT_LIMIT)
         self.max_attributes = _DEFAULT_OTEL_ATTRIBUTE_COUNT_LIMIT if count is None else count
-        self.max_attribute_length = self._limit(max_attribute_length, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT, None)
-        self.max_log_record_attributes = self._limit(
+        self.max_attribute_length = limit(max_attribute_length, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT)
+        self.max_log_record_attributes = limit(
             max_log_record_attributes, OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT, self.max_attributes
         )
-        self.max_log_record_attribute_length = self._limit(
+        self.max_log_record_attribute_length = limit(
             max_log_record_attribute_length, OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT, self.max_attribute_length
         )
-
-    @classmethod
-    def _limit(cls, given: int | None, variable: str, default: int | None) -> int | None:
-        if given == cls.UNSET:
-            return None
-        if given is not None:
-            return cls._checked(given, variable)
-        text = os.environ.get(variable)
-        if text is None:
-            return default
-        text = text.strip()
-        if not text:
-            return None
-        try:
-            return cls._checked(int(text), variable)
-        except ValueError:
-            raise cls._error(variable, text) from None
-
-    @classmethod
-    def _checked(cls, limit: int, variable: str) -> int:
-        if limit < 0:
-            raise cls._error(variable, limit)
-        return limit
-
-    @staticmethod
-    def _error(variable: str, found: object) -> ValueError:
-        return ValueError(f"{variable} must be a non-negative integer but got {found}")
 
     def __repr__(self) -> str:
         limits = ", ".join(f"{name}={limit}" for name, limit in vars(self).items())

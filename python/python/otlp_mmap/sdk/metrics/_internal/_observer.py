@@ -15,20 +15,23 @@ from ...environment_variables import OTEL_METRIC_EXPORT_INTERVAL
 
 _logger = getLogger(__name__)
 
-_DEFAULT_INTERVAL_MILLIS = 60_000.0
+
+def environment_millis(variable: str, default: float) -> float:
+    """The milliseconds that an environment variable has; a text that is none is logged and gives the default."""
+    text = os.environ.get(variable, "").strip()
+    try:
+        millis = float(text) if text else default
+    except ValueError:
+        millis = math.nan
+    if not millis > 0:
+        _logger.warning("%s=%r is no number of milliseconds: the default is used", variable, text)
+        return default
+    return millis
 
 
 def export_interval_millis() -> float:
-    """`OTEL_METRIC_EXPORT_INTERVAL` in milliseconds."""
-    text = os.environ.get(OTEL_METRIC_EXPORT_INTERVAL, "").strip()
-    try:
-        interval = float(text) if text else _DEFAULT_INTERVAL_MILLIS
-    except ValueError:
-        interval = math.nan
-    if not interval > 0:
-        _logger.warning("%s=%r is no interval in milliseconds: the default is used", OTEL_METRIC_EXPORT_INTERVAL, text)
-        return _DEFAULT_INTERVAL_MILLIS
-    return interval
+    """`OTEL_METRIC_EXPORT_INTERVAL`: for asynchronous instruments in the file, and for metric readers."""
+    return environment_millis(OTEL_METRIC_EXPORT_INTERVAL, 60_000.0)
 
 
 class Observer:

@@ -14,8 +14,8 @@ from opentelemetry.metrics import MeterProvider, get_meter_provider
 
 from ..._shared_internal import (
     BatchProcessor,
+    are_internal_metrics_enabled,
     check_batch_arguments,
-    environment_boolean,
     environment_number,
 )
 from ..._shared_internal._processor_metrics import ProcessorMetricsT, create_processor_metrics
@@ -24,7 +24,6 @@ from ...environment_variables import (
     OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
     OTEL_BSP_MAX_QUEUE_SIZE,
     OTEL_BSP_SCHEDULE_DELAY,
-    OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED,
 )
 from .. import ReadableSpan, Span, SpanProcessor
 
@@ -73,7 +72,7 @@ def _metrics(component: str, meter_provider: MeterProvider | None, capacity: int
         component,
         meter_provider or get_meter_provider(),
         capacity=capacity,
-        enabled=environment_boolean(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED),
+        enabled=are_internal_metrics_enabled(),
     )
 
 

@@ -26,8 +26,8 @@ from typing_extensions import deprecated
 from ...._shared_internal import (
     BatchProcessor,
     DuplicateFilter,
+    are_internal_metrics_enabled,
     check_batch_arguments,
-    environment_boolean,
     environment_number,
 )
 from ...._shared_internal._processor_metrics import ProcessorMetricsT, create_processor_metrics
@@ -36,7 +36,6 @@ from ....environment_variables import (
     OTEL_BLRP_MAX_EXPORT_BATCH_SIZE,
     OTEL_BLRP_MAX_QUEUE_SIZE,
     OTEL_BLRP_SCHEDULE_DELAY,
-    OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED,
 )
 from .. import LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
 
@@ -142,7 +141,7 @@ def _metrics(
         component_type,
         meter_provider or get_meter_provider(),
         capacity=capacity,
-        enabled=environment_boolean(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED),
+        enabled=are_internal_metrics_enabled(),
     )
 
 

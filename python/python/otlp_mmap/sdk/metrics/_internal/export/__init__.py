@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
 from logging import getLogger
-from os import environ, linesep
+from os import linesep
 from sys import stdout
 from threading import Event, Lock, RLock, Thread
 from time import perf_counter, time_ns
@@ -19,7 +19,9 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach,
 from opentelemetry.metrics import MeterProvider
 from typing_extensions import final
 
-from ....environment_variables import OTEL_METRIC_EXPORT_INTERVAL, OTEL_METRIC_EXPORT_TIMEOUT
+from ....environment_variables import OTEL_METRIC_EXPORT_TIMEOUT
+from .._observer import environment_millis
+from .._observer import export_interval_millis as default_interval_millis
 from .._view_instrument_match import _DEFAULT_CARDINALITY_LIMIT
 from ..aggregation import Aggregation, DefaultAggregation
 from ..exceptions import MetricsTimeoutError
@@ -275,8 +277,12 @@ class PeriodicExportingMetricReader(MetricReader):
             otel_component_type="periodic_metric_reader",
         )
         self._exporter = exporter
-        self._export_interval_millis = _millis(export_interval_millis, OTEL_METRIC_EXPORT_INTERVAL, 60_000)
-        self._export_timeout_millis = _millis(export_timeout_millis, OTEL_METRIC_EXPORT_TIMEOUT, 30_000)
+        if export_interval_millis is None:
+            export_interval_millis = default_interval_millis()
+        if export_timeout_millis is None:
+            export_timeout_millis = environment_millis(OTEL_METRIC_EXPORT_TIMEOUT, 30_000)
+        self._export_interval_millis = export_interval_millis
+        self._export_timeout_millis = export_timeout_millis
         if self._export_interval_millis <= 0:
             raise ValueError(f"interval value {self._export_interval_millis} is invalid: it must be larger than zero")
         self._export_lock = Lock()
@@ -350,14 +356,3 @@ class PeriodicExportingMetricReader(MetricReader):
         if self._daemon_thread is not None:
             self._daemon_thread.join(timeout=max(deadline - time_ns(), 0) / 10**9)
         self._exporter.shutdown(timeout_millis=max(deadline - time_ns(), 0) / 10**6)
-
-
-def _millis(value: float | None, variable: str, default: float) -> float:
-    """Milliseconds, from the environment unless they are given."""
-    if value is not None:
-        return value
-    try:
-        return float(environ.get(variable, default))
-    except ValueError:
-        _logger.warning("%s=%r is no number of milliseconds: %s are taken", variable, environ[variable], default)
-        return default

@@ -6,11 +6,10 @@ Names and attributes are those of the semantic conventions of SDK metrics.
 from __future__ import annotations
 
 from collections import Counter
-from os import environ
 
 from opentelemetry.metrics import MeterProvider
 
-from ....environment_variables import OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED
+from ...._shared_internal import are_internal_metrics_enabled
 
 _numbers: Counter[str] = Counter()
 
@@ -25,8 +24,7 @@ class Collections:
 
     def __init__(self, component_type: str, meter_provider: MeterProvider | None = None) -> None:
         self._duration = None
-        is_enabled = environ.get(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED, "").strip().lower() == "true"
-        if meter_provider is None or not is_enabled:
+        if meter_provider is None or not are_internal_metrics_enabled():
             return
         name = f"{component_type}/{_numbers[component_type]}"
         _numbers[component_type] += 1
