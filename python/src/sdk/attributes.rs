@@ -19,7 +19,7 @@ const LOGGER: &str = "otlp_mmap.sdk";
 /// Values that lie deeper within one another are left out: the file holds 32 levels (SPEC "Attributes").
 const MAX_DEPTH: usize = 30;
 
-/// Has PyO3 look up the abstract classes of containers, which it keeps. It panics where it has to do so too late.
+/// Looks up the abstract classes of containers, which casts keep: a cast panics where it cannot any more.
 pub(super) fn load(py: Python<'_>) {
     let none = py.None().into_bound(py);
     let _ = (none.cast::<PyMapping>(), none.cast::<PySequence>());

@@ -98,12 +98,14 @@ class ConcurrentProcessorList(ProcessorList[Processor]):
         self._executor = ThreadPoolExecutor(max_workers=self._max_threads)
 
     def _submit(self, method: str, *args: Any, **kwargs: Any) -> list[Future[Any]]:
-        processors = self._having(method)
+        return [self._start(processor, method, *args, **kwargs) for processor in self._having(method)]
+
+    def _start(self, processor: Processor, method: str, *args: Any, **kwargs: Any) -> Future[Any]:
         try:
-            return [self._executor.submit(self._call, processor, method, *args, **kwargs) for processor in processors]
+            return self._executor.submit(self._call, processor, method, *args, **kwargs)
         except RuntimeError:
             # The interpreter is ending, and starts no threads.
-            return [_done(self._call, processor, method, *args, **kwargs) for processor in processors]
+            return _done(self._call, processor, method, *args, **kwargs)
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> None:
         """Calls a method of each that has it."""
