@@ -13,11 +13,13 @@ use nix::libc;
 use nix::unistd::{Whence, lseek};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-use crate::bytes::{size, view};
+use crate::bytes::{len, size, view};
 use crate::{Error, Report, Rule};
 
 /// Unit in which a file system tells what a file takes.
 const BLOCK: u64 = 512;
+/// No file reaches beyond this; the kernel refuses a read that would, even of what is there.
+const MAX_OFFSET: u64 = i64::MAX.cast_unsigned();
 
 /// An opened file.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ impl Source {
     pub(crate) fn up_to(&self, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
         #[cfg(test)]
         crate::moments::before_read();
-        let mut bytes = vec![0; length];
+        let mut bytes = vec![0; length.min(len(MAX_OFFSET.saturating_sub(offset)))];
         let mut filled = 0;
         while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match self.file.read_at(rest, offset.saturating_add(size(filled))) {

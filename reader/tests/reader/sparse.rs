@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, setrlimit};
 use otlp_mmap_format::{
     Committed, EntryHeader, EntryKind, EventBody, ExponentialCopy, Header, ItemTag, PAGE_SIZE, RecordHeader,
@@ -206,6 +207,27 @@ fn headers_of_damaged_entries_cost_what_the_file_takes_and_not_what_it_claims() 
         });
         let report = recording.verify().unwrap();
         assert_eq!(report.faults.iter().map(|fault| fault.rule).collect::<Vec<_>>(), [Rule::DictionaryEntry]);
+    });
+}
+
+#[test]
+fn a_dictionary_up_to_the_last_offset_of_a_file_ends_there() {
+    limited("a_dictionary_up_to_the_last_offset_of_a_file_ends_there", || {
+        let mut image = Image::new();
+        image.enlarge_dictionary(1);
+        let (at, end) = (image.dictionary_at, (1 << 63) - PAGE_SIZE);
+        // A reader has no other word for where the entries end.
+        image.move_section(SectionKind::Dictionary, at, usize::MAX - at, 0);
+        image.put(at, &U64::new(1));
+        let file = File::from(memfd_create("recording", MFdFlags::MFD_CLOEXEC).unwrap());
+        file.write_all_at(&image.bytes, 0).unwrap();
+        // A page of what is no entry, behind which the kernel refuses to read one more.
+        file.set_len(end as u64).unwrap();
+        file.write_all_at(&[0xff; PAGE_SIZE], (end - PAGE_SIZE) as u64).unwrap();
+        let report = open(file).verify().unwrap();
+        let rules: Vec<_> = report.faults.iter().map(|fault| fault.rule).collect();
+        assert_eq!(rules, [Rule::Committed, Rule::Unreadable], "{report:?}");
+        assert!(report.readable.dictionary_entries > 0);
     });
 }
 
