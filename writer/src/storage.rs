@@ -13,7 +13,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Only the owner may read what an application recorded.
@@ -38,12 +38,17 @@ pub(crate) struct Storage {
     _descriptors: [DescriptorSlot; 2],
     mapping: Mapping,
     file: File,
+    /// Which file that is: the number of a descriptor that the program has closed may be another file's.
+    identity: Identity,
     /// The description that holds the writer's lock. It is not mapped: a mapping that a forked child inherits
     /// keeps its description alive, and the lock with it.
     lock: File,
     /// The name as long as it is a temporary one; empty: the file was created unnamed.
     temporary: Option<TemporaryName>,
 }
+
+/// Device and inode.
+type Identity = (u64, u64);
 
 /// A hidden name that is removed when it is dropped; gone already if the file was published.
 struct TemporaryName(PathBuf);
@@ -60,6 +65,7 @@ impl Storage {
     pub(crate) fn create(directory: &Path, size: usize, backed: usize) -> Result<Self, Error> {
         let io = |what| move |source| Error::Io { what, path: directory.to_owned(), source };
         let (file, temporary) = open_unnamed(directory).map_err(io("create a recording in"))?;
+        let identity = identify(&file).map_err(io("stat a recording in"))?;
         set_size(&file, size as u64).map_err(io("size a recording in"))?;
         back(&file, 0, backed).map_err(io("allocate space for a recording in"))?;
         let lock = reopen(&file, temporary.as_ref()).map_err(io("reopen a recording in"))?;
@@ -72,7 +78,7 @@ impl Storage {
         }
         let mapping = Mapping::new(&file, size).map_err(io("map a recording in"))?;
         mapping.word(BACKED_BYTES_OFFSET).store(backed as u64, Ordering::Relaxed);
-        Ok(Self { mapping, file, lock, temporary, _descriptors: descriptors })
+        Ok(Self { mapping, file, identity, lock, temporary, _descriptors: descriptors })
     }
 
     pub(crate) fn mapping(&self) -> &Mapping {
@@ -81,6 +87,7 @@ impl Storage {
 
     /// A description of the file for reading alone, whatever its name is now.
     pub(crate) fn reopen(&self) -> io::Result<File> {
+        self.check_identity()?;
         File::open(descriptor_path(self.file.as_raw_fd()))
     }
 
@@ -98,10 +105,19 @@ impl Storage {
     /// Has the file system allocate a range, so that a store to it cannot fail. Calling it again is harmless.
     #[cold]
     pub(crate) fn back(&self, offset: usize, length: usize) -> io::Result<()> {
+        self.check_identity()?;
         back(&self.file, offset, length)?;
         // Relaxed: informative.
         self.mapping.word(BACKED_BYTES_OFFSET).fetch_add(length as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// An error if the descriptor is another file's by now, which must not grow.
+    fn check_identity(&self) -> io::Result<()> {
+        if identify(&self.file)? == self.identity {
+            return Ok(());
+        }
+        Err(io::Error::from_raw_os_error(libc::EBADF))
     }
 
     /// Has a section backed ahead, in steps: after it the bytes from `offset` to `offset + length` are.
@@ -145,6 +161,11 @@ fn open_unnamed(directory: &Path) -> io::Result<(File, Option<TemporaryName>)> {
         }
         result => Ok((result?, None)),
     }
+}
+
+fn identify(file: &File) -> io::Result<Identity> {
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// Sizes the file.

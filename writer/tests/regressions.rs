@@ -7,6 +7,9 @@ use otlp_mmap_writer::{
     Aggregation, Attributes, Counter, Encoder, Error, Event, Key, KeyValue, Number, Signal, SpanContext,
     SpanEvent, StatusCode, Temporality, Text, Value,
 };
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{Given, Program, attribute, clean, text};
 
@@ -460,4 +463,34 @@ fn after_a_close_nothing_in_the_file_changes_but_counters() {
             .find(|(at, (before, now))| before != now && !section.contains(at));
         assert_eq!(changed, None, "byte, before and after");
     }
+}
+
+/// A program that closes all descriptors it can, as those do that become daemons, and then opens a file.
+#[test]
+fn a_file_under_the_number_of_a_descriptor_that_was_closed_does_not_grow() {
+    let program = Program::new(|config| config.event_segments = 64);
+    let path = program.writer.path().unwrap();
+    program.writer.record_event(&program.event(1, &())).unwrap();
+    let other = tempfile::tempfile().unwrap();
+    let inode = |path: &Path| path.metadata().map(|metadata| metadata.ino()).ok();
+    let mut replaced = 0;
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
+        if inode(&entry.path()) == inode(&path) {
+            let descriptor = entry.file_name().to_str().unwrap().parse().unwrap();
+            // SAFETY: plain numbers. The writer's descriptor is another open one from now on, which it may close.
+            assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), descriptor) }, descriptor);
+            replaced += 1;
+        }
+    }
+    assert!(replaced >= 2, "{replaced} descriptors");
+    // As on a full disk: without further segments the oldest records make room.
+    for time in 2..=10_000 {
+        program.writer.record_event(&program.event(time, &())).unwrap();
+    }
+    assert_eq!(other.metadata().unwrap().len(), 0);
+    assert!(program.writer.file().is_err());
+    let snapshot = program.snapshot();
+    assert_eq!(snapshot.events.last().unwrap().time_unix_nano, 10_000);
+    let lost = snapshot.losses.signal(Signal::Events).overwritten;
+    assert_eq!(snapshot.events.len() as u64 + lost, 10_000);
 }
