@@ -5,7 +5,7 @@ use otlp_mmap_format::{
     seal,
 };
 use otlp_mmap_reader::model::{Record, Span, Value};
-use otlp_mmap_reader::{Report, Rule};
+use otlp_mmap_reader::{Batch, Report, Rule};
 use zerocopy::IntoBytes;
 
 use crate::observer::rules;
@@ -179,6 +179,26 @@ fn an_entry_inside_another_one_is_refused() {
     image.span(0, 2, &named_by(outer + 2));
     let batch = image.open().observe().poll().unwrap();
     assert_eq!(rules(&batch.report), [Rule::Utf8, Rule::Reference]);
+}
+
+#[test]
+fn an_entry_that_begins_in_the_last_bytes_of_another_one_is_refused() {
+    for (shared, whole) in [(8, 1), (4, 1), (0, 2)] {
+        let mut image = Image::new();
+        let entry = image.string("second");
+        let entry = image.bytes[entry_at(entry)..][..EntryHeader::SIZE + 6].to_vec();
+        // Its text ends in the first bytes of the entry that is put at its eighth one.
+        let text = format!("a first.{}", std::str::from_utf8(&entry[..shared]).unwrap());
+        let first = image.string(&text);
+        image.put(entry_at(first + 3), entry.as_slice());
+        image.put(DICTIONARY_AT, &U64::new(seal((entry_at(first + 6) - DICTIONARY_AT) as u64)));
+        image.span(0, 1, &named_by(first));
+        image.span(0, 2, &named_by(first + 3));
+        let Batch { records, report, .. } = image.open().observe().poll().unwrap();
+        let has_name = |record: &&Record| matches!(record, Record::Span(span) if !span.name.is_empty());
+        assert_eq!(records.iter().filter(has_name).count(), whole, "{shared}: {report:?}");
+        assert_eq!(report.faults.len(), 2 - whole, "{shared}: {report:?}");
+    }
 }
 
 /// Makes room for a larger dictionary: the segments behind it move, so records are to be there already.
