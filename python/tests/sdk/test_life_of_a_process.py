@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from otlp_mmap import Reader
+from otlp_mmap.sdk._shared_internal._exceptions import format_exception
 
 from .programs import SET_UP, Programs
 
@@ -173,6 +174,20 @@ def test_the_first_logs_and_measurements_may_be_those_of_a_finalizer(programs: P
     assert [event.body for event in reader.events()] == ["body", "raised"]
     assert all("exception.stacktrace" in event.attributes for event in reader.events())
     assert sorted(metric.stream.name for metric in reader.metrics()) == ["counter", "histogram"]
+
+
+def test_an_exception_has_its_traceback_also_where_the_source_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> list[str]:
+        raise ImportError("sys.meta_path is None")
+
+    monkeypatch.setattr("traceback.format_exception", fail)
+    with pytest.raises(ValueError, match="of the program") as raised:
+        raise ValueError("of the program")
+    lines = format_exception(raised.type, raised.value, raised.tb).splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1].startswith(f'  File "{__file__}", line ')
+    assert lines[1].endswith(", in test_an_exception_has_its_traceback_also_where_the_source_cannot_be_read")
+    assert lines[2:] == ["ValueError: of the program"]
 
 
 @pytest.mark.parametrize(

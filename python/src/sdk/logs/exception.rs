@@ -67,11 +67,11 @@ impl<'py> Exception<'py> {
     }
 }
 
-pub(super) static FORMAT: Import = Import::new("traceback", "format_exception");
+pub(super) static FORMAT: Import =
+    Import::new("otlp_mmap.sdk._shared_internal._exceptions", "format_exception");
 
 /// The text of class, exception and traceback.
 fn formatted(arguments: Bound<'_, PyTuple>) -> PyResult<Bound<'_, PyString>> {
     let py = arguments.py();
-    let lines = FORMAT.get(py)?.call1(arguments)?;
-    Ok(PyString::new(py, "").call_method1(intern!(py, "join"), (lines,))?.cast_into()?)
+    Ok(FORMAT.get(py)?.call1(arguments)?.cast_into()?)
 }

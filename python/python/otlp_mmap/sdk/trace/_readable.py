@@ -6,7 +6,6 @@ The functions at the end are called by the extension module.
 from __future__ import annotations
 
 import json
-import traceback
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +18,7 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.util.types import Attributes
 
+from .._shared_internal._exceptions import format_exception
 from ..resources import Resource
 from ..util import BoundedList, ns_to_iso_str
 from ..util.instrumentation import InstrumentationInfo, InstrumentationScope
@@ -322,7 +322,7 @@ def exception_attributes(
     recorded: dict[str, Any] = {
         "exception.type": name if not module or module == "builtins" else f"{module}.{name}",
         "exception.message": str(exception),
-        "exception.stacktrace": "".join(traceback.format_exception(exception)),
+        "exception.stacktrace": format_exception(type(exception), exception, exception.__traceback__),
         "exception.escaped": str(escaped),
     }
     recorded.update(attributes or {})

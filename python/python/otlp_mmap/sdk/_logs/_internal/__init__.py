@@ -9,7 +9,6 @@ import atexit
 import logging
 import os
 import threading
-import traceback
 import weakref
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
@@ -28,6 +27,7 @@ from ...._native import Logger as _NativeLogger
 from ...._native import LoggingHandler as _NativeLoggingHandler
 from ..._recording import Recording, default_recording
 from ..._shared_internal import DuplicateFilter, are_internal_metrics_enabled, is_sdk_disabled
+from ..._shared_internal._exceptions import format_exception
 from ...resources import Resource, _get_process_dependent_resource
 from ...util.instrumentation import InstrumentationScope
 from ._configuration import (
@@ -491,7 +491,7 @@ class LoggingHandler(_NativeLoggingHandler, logging.Handler):
             if exception is not None and exception.args:
                 attributes["exception.message"] = str(exception.args[0])
             if stack is not None:
-                attributes["exception.stacktrace"] = "".join(traceback.format_exception(kind, exception, stack))
+                attributes["exception.stacktrace"] = format_exception(kind, exception, stack)
         return attributes
 
     def _body(self, record: logging.LogRecord) -> Any:

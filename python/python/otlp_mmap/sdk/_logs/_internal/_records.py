@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import traceback
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from opentelemetry.util.types import AnyValue, Attributes
 from typing_extensions import deprecated
 
 from ..._shared_internal import UNSET_LIMIT, environment_limit
+from ..._shared_internal._exceptions import format_exception
 from ...environment_variables import (
     OTEL_ATTRIBUTE_COUNT_LIMIT,
     OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
@@ -219,7 +219,7 @@ def _exception_attributes(exception: BaseException) -> dict[str, AnyValue]:
     return {
         "exception.type": kind.__qualname__ if module in ("", "builtins") else f"{module}.{kind.__qualname__}",
         "exception.message": str(exception),
-        "exception.stacktrace": "".join(traceback.format_exception(kind, exception, exception.__traceback__)),
+        "exception.stacktrace": format_exception(kind, exception, exception.__traceback__),
     }
 
 
