@@ -48,7 +48,7 @@ def test_everything_public_is_documented(of: type) -> None:
 
 def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    readme = PACKAGE.parent.parent / "README.md"
+    readme = Path(__file__).parents[1] / "README.md"
     (example,) = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
     exec(compile(example, str(readme), "exec"), {})
     assert [span.name for span in otlp_mmap.Reader("shop.otlpmm").spans()] == ["GET /"]
