@@ -27,6 +27,14 @@ class Recording:
         return Reader(self.path)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Providers in the process of the tests do not record into the user's directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTLP_MMAP_DIRECTORY", str(tmp_path_factory.mktemp("recordings")))
+        yield
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A path at which there is no file yet."""
