@@ -16,9 +16,12 @@
 //! runs; attributes and bodies are read from the file again when they are looked at.
 
 mod app;
+mod cells;
 mod model;
 mod once;
 mod query;
+#[cfg(test)]
+mod samples;
 mod source;
 mod terminal;
 mod view;
