@@ -468,7 +468,7 @@ pub(crate) fn file_row(id: FileId, service: &str, liveness: Liveness) -> FileRow
 }
 
 fn fill(percent: u64) -> Fill {
-    let usage = |percent: u64, total: u64| Usage { used: total / 100 * percent, total };
+    let usage = |percent: u64, total: u64| Usage { used: (total * percent).div_ceil(100), total };
     let pool =
         |signal, percent| PoolFill { signal, segments: usage(percent, 200), bytes: usage(percent, 8 << 20) };
     Fill {
