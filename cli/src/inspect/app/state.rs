@@ -1,10 +1,12 @@
 //! The state of the viewer: what is selected, folded, typed. `update` changes it, `view` draws it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::model::{RecordId, Snapshot, SpanId, TraceId};
-use super::super::query::{Query, View};
+use super::super::model::{
+    Chart, Detail, FileId, OperationId, RecordId, SeriesId, Snapshot, SpanId, TraceId,
+};
+use super::super::query::{NamedFilter, Query, View};
 
 /// Everything that is drawn.
 #[derive(Debug)]
@@ -26,17 +28,24 @@ pub(crate) struct App {
     /// Rows of the waterfall that are not hidden by a fold.
     pub(crate) waterfall: List,
     pub(crate) tree: Tree,
+    /// Indices of the spans of the waterfall that are not hidden by a fold: its rows.
+    pub(crate) visible: Vec<usize>,
     /// The pane beside or below the list is shown.
     pub(crate) is_detail_open: bool,
     /// It takes the whole screen.
     pub(crate) is_detail_expanded: bool,
     /// First line of the detail pane that is shown.
     pub(crate) detail_scroll: usize,
+    /// The line of the pane that leads to a trace: of a chart the selected exemplar, of a file the selected lint;
+    /// beyond the last one: the last one.
+    pub(crate) link: usize,
     pub(crate) chart: ChartMode,
     /// New rows at the end stay in sight: of events, and of traces sorted by start.
     pub(crate) follow: bool,
     /// What is shown does not change; see `newest`.
     pub(crate) is_paused: bool,
+    /// Where it was paused.
+    pub(crate) paused: Paused,
     /// A line of text is being typed.
     pub(crate) prompt: Option<Prompt>,
     /// Text that is looked for in the rows, in lower case; empty: none. Rows that have it stand out.
@@ -50,8 +59,146 @@ pub(crate) struct App {
     pub(crate) is_mouse_on: bool,
     /// Columns and rows of the terminal.
     pub(crate) size: (u16, u16),
+    /// Rows of the list that fit on the screen, as the loop learned from `view`.
+    pub(crate) page: usize,
     /// The source is gone, and why.
     pub(crate) failure: Option<String>,
+    /// Lines that were typed, oldest first: filters, texts to find.
+    pub(crate) history: [Vec<String>; 2],
+    /// What `update` remembers and nothing draws.
+    pub(super) memory: Memory,
+}
+
+/// How the viewer begins.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) view: View,
+    pub(crate) filter: Option<Arc<NamedFilter>>,
+    /// The trace of a waterfall.
+    pub(crate) trace: Option<TraceId>,
+    pub(crate) is_mouse_on: bool,
+}
+
+/// The moment at which the viewer was paused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Paused {
+    /// Time as of which the recordings are shown.
+    pub(crate) until: u64,
+    /// Records that had come.
+    pub(crate) seen: u64,
+}
+
+/// What `update` remembers from one event to the next.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// What was asked for last, under the number of [`App::query`].
+    pub(super) asked: Query,
+    /// The first query that has the same rows: later ones ask for other details only.
+    pub(super) rows_since: u64,
+    pub(super) selected: SelectedRows,
+    /// Follow and open pane of the views that are not shown.
+    pub(super) views: HashMap<View, ViewMemory>,
+    /// The record that is copied as soon as it is there.
+    pub(super) copying: Option<RecordId>,
+    /// First and last time that were seen of the trace of the waterfall.
+    pub(super) trace_range: Option<(TraceId, u64, u64)>,
+    /// The bookmark that was gone to last.
+    pub(super) bookmark: Option<usize>,
+}
+
+/// The selected row of each view by what it is, so that it stays selected wherever it moves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct SelectedRows {
+    pub(super) trace: Option<TraceId>,
+    pub(super) operation: Option<OperationId>,
+    pub(super) series: Option<SeriesId>,
+    pub(super) event: Option<RecordId>,
+    pub(super) file: Option<FileId>,
+    pub(super) span: Option<SpanId>,
+}
+
+/// What is remembered of a view that is not shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ViewMemory {
+    pub(super) follow: bool,
+    pub(super) is_detail_open: bool,
+}
+
+impl ViewMemory {
+    /// How a view is at first.
+    pub(super) fn first(view: View) -> Self {
+        Self { follow: true, is_detail_open: matches!(view, View::Metrics | View::File) }
+    }
+}
+
+impl App {
+    /// The viewer before anything is read, and the first query in `query`.
+    pub(crate) fn new(size: (u16, u16), options: Options) -> Self {
+        let mut memory = Memory::default();
+        let Options { view, filter, trace, is_mouse_on } = options;
+        let query = Query { number: 1, view, filter, trace, ..Query::default() };
+        memory.asked = query.clone();
+        memory.rows_since = query.number;
+        Self {
+            snapshot: Arc::default(),
+            newest: None,
+            behind: if view == View::Waterfall { vec![View::Traces] } else { Vec::new() },
+            traces: List::default(),
+            operations: List::default(),
+            metrics: List::default(),
+            events: List::default(),
+            files: List::default(),
+            waterfall: List::default(),
+            tree: Tree { center: 0.5, ..Tree::default() },
+            visible: Vec::new(),
+            is_detail_open: ViewMemory::first(view).is_detail_open,
+            is_detail_expanded: false,
+            detail_scroll: 0,
+            link: 0,
+            chart: ChartMode::default(),
+            follow: true,
+            is_paused: false,
+            paused: Paused::default(),
+            prompt: None,
+            find: String::new(),
+            help: None,
+            sort_menu: None,
+            bookmarks: Vec::new(),
+            message: None,
+            is_mouse_on,
+            size,
+            page: 0,
+            failure: None,
+            history: [Vec::new(), Vec::new()],
+            memory,
+            query,
+        }
+    }
+
+    /// The details of the selected record, once they are there.
+    pub(crate) fn detail(&self) -> Option<&Detail> {
+        self.snapshot.detail.as_deref().filter(|detail| Some(detail.id) == self.query.detail)
+    }
+
+    /// The chart of the selected series, once it is there.
+    pub(crate) fn chart(&self) -> Option<&Chart> {
+        self.snapshot.chart.as_deref().filter(|chart| Some(chart.row.id) == self.query.series)
+    }
+
+    /// Records that came since the viewer was paused.
+    pub(crate) fn new_records(&self) -> u64 {
+        let newest = self.newest.as_ref().unwrap_or(&self.snapshot);
+        if self.is_paused { newest.totals.seen.saturating_sub(self.paused.seen) } else { 0 }
+    }
+
+    /// What the source is to be asked for: `query`, while paused as of the pause.
+    pub(crate) fn asking(&self) -> Query {
+        let mut query = self.query.clone();
+        if self.is_paused && query.until.is_none() {
+            query.until = Some(self.paused.until);
+        }
+        query
+    }
 }
 
 /// A list with a selected row.
@@ -112,6 +259,10 @@ pub(crate) struct Prompt {
     pub(crate) error: Option<(usize, usize, String)>,
     /// The filter in force before: Esc brings it back.
     pub(crate) before: String,
+    /// The line of the history that is shown, counted from the newest; `None`: the typed one.
+    pub(crate) recalled: Option<usize>,
+    /// What was typed before the history was gone through.
+    pub(crate) draft: String,
 }
 
 /// What a typed line is for.
