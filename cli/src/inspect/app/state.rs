@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::model::{
-    Chart, Detail, FileId, OperationId, RecordId, SeriesId, Snapshot, SpanId, TraceId,
+    Chart, Detail, FileId, OperationId, RecordId, SeriesId, Snapshot, SpanId, TraceId, Waterfall,
 };
 use super::super::query::{NamedFilter, Query, View};
 
@@ -61,6 +61,8 @@ pub(crate) struct App {
     pub(crate) size: (u16, u16),
     /// Rows of the list that fit on the screen, as the loop learned from `view`.
     pub(crate) page: usize,
+    /// The largest [`App::detail_scroll`] that shows something, as the loop learned from `view`.
+    pub(crate) detail_end: usize,
     /// The source is gone, and why.
     pub(crate) failure: Option<String>,
     /// Lines that were typed, oldest first: filters, texts to find.
@@ -95,15 +97,38 @@ pub(super) struct Memory {
     pub(super) asked: Query,
     /// The first query that has the same rows: later ones ask for other details only.
     pub(super) rows_since: u64,
+    /// The source is to be asked even for the same.
+    pub(super) must_ask: bool,
     pub(super) selected: SelectedRows,
+    /// Whose rows are in [`App::snapshot`].
+    pub(super) rows_of: Option<RowsOf>,
     /// Follow and open pane of the views that are not shown.
     pub(super) views: HashMap<View, ViewMemory>,
+    /// The record that is selected as soon as its row is there.
+    pub(super) going_to: Option<RecordId>,
     /// The record that is copied as soon as it is there.
     pub(super) copying: Option<RecordId>,
     /// First and last time that were seen of the trace of the waterfall.
     pub(super) trace_range: Option<(TraceId, u64, u64)>,
     /// The bookmark that was gone to last.
     pub(super) bookmark: Option<usize>,
+}
+
+/// Whose rows a list has: those of another view or trace are not taken for them while the source works.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RowsOf {
+    view: View,
+    trace: Option<TraceId>,
+    events_of: Option<TraceId>,
+    operation: Option<OperationId>,
+}
+
+impl RowsOf {
+    /// Those that a query asks for.
+    pub(super) fn new(query: &Query) -> Self {
+        let Query { view, trace, events_of, operation, .. } = query.clone();
+        Self { view, trace, events_of, operation }
+    }
 }
 
 /// The selected row of each view by what it is, so that it stays selected wherever it moves.
@@ -168,11 +193,23 @@ impl App {
             is_mouse_on,
             size,
             page: 0,
+            detail_end: usize::MAX,
             failure: None,
             history: [Vec::new(), Vec::new()],
             memory,
             query,
         }
+    }
+
+    /// The viewer once the source has answered with `snapshot`, details too. For tests.
+    #[cfg(test)]
+    pub(crate) fn showing(size: (u16, u16), options: Options, snapshot: Snapshot) -> Self {
+        let mut app = Self::new(size, options);
+        for _ in 0..2 {
+            let answer = Snapshot { query: app.query.number, ..snapshot.clone() };
+            super::update(&mut app, super::Event::Snapshot(Arc::new(answer)));
+        }
+        app
     }
 
     /// The details of the selected record, once they are there.
@@ -183,6 +220,11 @@ impl App {
     /// The chart of the selected series, once it is there.
     pub(crate) fn chart(&self) -> Option<&Chart> {
         self.snapshot.chart.as_deref().filter(|chart| Some(chart.row.id) == self.query.series)
+    }
+
+    /// The waterfall of the trace that is shown, once it is there.
+    pub(crate) fn waterfall(&self) -> Option<&Waterfall> {
+        self.snapshot.waterfall.as_deref().filter(|waterfall| Some(waterfall.trace_id) == self.query.trace)
     }
 
     /// Records that came since the viewer was paused.

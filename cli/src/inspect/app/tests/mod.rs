@@ -1,0 +1,1 @@
+//! `update` as a pure function.
