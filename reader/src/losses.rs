@@ -4,7 +4,7 @@ use otlp_mmap_format::{COUNTER_SLOTS, Committed, Counter, Signal, counter_index}
 
 use crate::active::{self, Head};
 use crate::header::Pool;
-use crate::pool::{Cursor, Mode, of_generation, present_generation, read_table};
+use crate::pool::{Cursor, Mode, SegmentReader, of_generation, present_generation, read_table};
 use crate::recording::Inner;
 use crate::source::or_fault;
 use crate::{Error, Report, Rule, cells, dictionary};
@@ -103,12 +103,37 @@ pub struct Usage {
 
 /// Reads every counter and base word; what cannot be read counts as 0 and is a fault.
 pub(crate) fn losses(inner: &Inner, report: &mut Report) -> Losses {
-    let counters = counters(inner, report);
     let mode = inner.mode();
+    count(inner, report, |pool, faults| records(inner, pool, mode, faults))
+}
+
+/// As [`losses`], with the records that were published as far as `cursors` have read; or an error if they are not
+/// exact.
+pub(crate) fn losses_as_read(inner: &Inner, cursors: &[Vec<Cursor>; 3]) -> Result<Losses, Error> {
+    let mut report = Report::default();
+    let mut cursors = cursors.iter();
+    let losses = count(inner, &mut report, |pool, faults| {
+        let (mut recorded, mut gone) = (0_u64, 0_u64);
+        for (slot, cursor) in (0..).zip(cursors.next().into_iter().flatten()) {
+            recorded = recorded.saturating_add(cursor.accounted());
+            gone = gone.saturating_add(overwritten(inner.segment(pool, slot), faults));
+        }
+        (recorded, gone)
+    });
+    exact(losses, report)
+}
+
+/// The counters, and what `records` says of each pool: records published, and those overwritten.
+fn count(
+    inner: &Inner,
+    report: &mut Report,
+    mut records: impl FnMut(&Pool, &mut Report) -> (u64, u64),
+) -> Losses {
+    let counters = counters(inner, report);
     // Faults of records belong to those who read records.
     let mut faults = Report::default();
     let signals = inner.header.pools.each_ref().map(|pool| {
-        let (recorded, overwritten) = records(inner, pool, mode, &mut faults);
+        let (recorded, overwritten) = records(pool, &mut faults);
         let of = |counter: Counter| counters.get(counter_index(pool.signal, counter)).copied().unwrap_or(0);
         let unknown = unknown(&counters, pool.signal);
         let counters = Counter::ALL.iter().map(|&(counter, _)| (counter, of(counter))).collect();
@@ -131,6 +156,10 @@ fn unknown(counters: &[u64], signal: Signal) -> Vec<(u32, u64)> {
 pub(crate) fn exact_losses(inner: &Inner) -> Result<Losses, Error> {
     let mut report = Report::default();
     let losses = losses(inner, &mut report);
+    exact(losses, report)
+}
+
+fn exact(losses: Losses, report: Report) -> Result<Losses, Error> {
     match report.faults.into_iter().next() {
         None => Ok(losses),
         Some(fault) => Err(Error::Incomplete { fault }),
@@ -165,17 +194,20 @@ fn stable_counters(inner: &Inner, wanted: usize) -> Result<Vec<u64>, Error> {
 
 /// Records ever published into a pool, and those overwritten.
 fn records(inner: &Inner, pool: &Pool, mode: Mode, report: &mut Report) -> (u64, u64) {
-    let (mut recorded, mut overwritten) = (0_u64, 0_u64);
+    let (mut recorded, mut gone) = (0_u64, 0_u64);
     for slot in 0..pool.segments.entry_count {
         let (mut cursor, reader) = (Cursor::default(), inner.segment(pool, slot));
         reader.read_new(&mut cursor, mode, false, &mut 0, report);
         recorded = recorded.saturating_add(cursor.accounted());
-        let gone = reader
-            .stable_entry(report)
-            .and_then(|entry| of_generation(entry.base_overwritten, present_generation(&entry)?));
-        overwritten = overwritten.saturating_add(gone.unwrap_or(0));
+        gone = gone.saturating_add(overwritten(reader, report));
     }
-    (recorded, overwritten)
+    (recorded, gone)
+}
+
+/// Records of a segment that were overwritten.
+fn overwritten(reader: SegmentReader<'_>, report: &mut Report) -> u64 {
+    let entry = reader.stable_entry(report);
+    entry.and_then(|entry| of_generation(entry.base_overwritten, present_generation(&entry)?)).unwrap_or(0)
 }
 
 /// Reads how full every part is.

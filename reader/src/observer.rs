@@ -12,7 +12,7 @@ use crate::dictionary::Resolver;
 use crate::model::{Position, Record};
 use crate::pool::{Chunk, Cursor, Mode, read_table};
 use crate::recording::Inner;
-use crate::{Error, Report};
+use crate::{Error, Losses, Report, losses};
 
 /// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -104,6 +104,15 @@ impl Observer {
         batch.report.count(&batch.records);
         batch.records.sort_by_key(Record::time_unix_nano);
         Ok(batch)
+    }
+
+    /// What was lost, exactly, as far as this observer has read. As [`crate::Recording::losses`], but no record is
+    /// read for it.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] if a part of the counters or of the segment tables cannot be read.
+    pub fn losses(&self) -> Result<Losses, Error> {
+        losses::losses_as_read(&self.inner, &self.cursors)
     }
 }
 

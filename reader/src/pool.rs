@@ -514,5 +514,6 @@ fn word_of_generation(words: [U64; 2], generation: u32) -> U64 {
     if generation.is_multiple_of(2) { even } else { odd }
 }
 
+mod single;
 #[cfg(test)]
 mod tests;

@@ -10,13 +10,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use otlp_mmap_format::{
-    FileState, HEADER_SIZE, HeaderState, RecordHeader, STATE_OFFSET, SpanBody, WRITER_LOCK_BYTE,
+    FileState, HEADER_SIZE, HeaderState, RecordHeader, STATE_OFFSET, Signal, SpanBody, WRITER_LOCK_BYTE,
 };
 
 use crate::bytes::{size, view};
 use crate::dictionary::{Dictionary, Resolver};
 use crate::header::{Pool, RawHeader};
-use crate::model::{Event, Measurement, Record, Series, Span};
+use crate::model::{Event, Measurement, Position, Record, Series, Span};
 use crate::pool::{Mode, SegmentReader};
 use crate::segment::RecordRules;
 use crate::source::Source;
@@ -144,6 +144,26 @@ impl Recording {
         }
         report.readable.spans_in_flight += size(spans.len());
         Ok(spans)
+    }
+
+    /// The spans that the table of spans in flight holds, by start time, without a look at any record. One that is
+    /// ending at this moment, and one whose writer was killed while it ended, has a SPAN record too: whoever knows the
+    /// records leaves it out, as [`Recording::spans_in_flight`] does.
+    pub fn active_spans(&self, report: &mut Report) -> Vec<Span> {
+        self.inner.active_spans(report)
+    }
+
+    /// The record of `signal` that an observer found at `position`, read again; `None` if it was overwritten since, or
+    /// cannot be read any more.
+    pub fn record(&self, signal: Signal, position: Position) -> Option<Record> {
+        let inner = &self.inner;
+        let pool = inner.header.pool(signal);
+        if position.segment >= pool.segments.entry_count {
+            return None;
+        }
+        let (header, bytes) = inner.segment(pool, position.segment).single(position, inner.mode())?;
+        let (mut dictionary, mut report) = (inner.dictionary(), Report::default());
+        Resolver::new(&inner.source, &mut dictionary, &mut report).record(signal, &header, &bytes, position)
     }
 
     /// The metric series with their values now, without exemplars: [`attach_exemplars`] adds those of an

@@ -31,7 +31,7 @@ impl RecordRules {
     }
 
     /// The header at `at` if its length lies within `copy` and its check fits.
-    fn frame(&self, copy: &[u8], at: usize) -> Option<Frame> {
+    pub(crate) fn frame(&self, copy: &[u8], at: usize) -> Option<Frame> {
         let header: RecordHeader = view(copy, at)?;
         let length = header.length.get();
         let end = at.checked_add(len(u64::from(length)))?;
@@ -45,7 +45,7 @@ impl RecordRules {
     }
 
     /// Whether the CRC of a record fits, or there is none.
-    fn crc_fits(&self, copy: &[u8], frame: &Frame) -> bool {
+    pub(crate) fn crc_fits(&self, copy: &[u8], frame: &Frame) -> bool {
         if !self.crc {
             return true;
         }

@@ -17,4 +17,5 @@ mod otlp;
 mod property;
 mod salvage;
 mod series;
+mod single;
 mod sparse;
