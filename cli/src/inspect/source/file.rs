@@ -1,0 +1,342 @@
+//! One recording that is followed: its rows, its spans in flight, and its health.
+//!
+//! Whether the writer lives and what is in flight is asked before the records are read: a writer found gone has been read
+//! to the end, and a span that ends between the two is found twice and left out once.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use otlp_mmap_reader::model::{Measurement, Record, Text};
+use otlp_mmap_reader::{Fault, Fill, Liveness, Losses, Observer, Recording, Report, Rule, Signal};
+
+use super::history::SeriesTable;
+use super::intern::{FastHash, Interner, SpanKey};
+use super::rows::{self, EventEntry, MeasurementEntry, Table, event_row, measurement_entry, span_row, wider};
+use crate::filter::Filter;
+use crate::inspect::model::{FileId, SpanRow};
+use crate::record::RecordView;
+use crate::source::file_name;
+
+/// Time between two looks at fill and losses, and between two samples of the series.
+const LOOK_INTERVAL: u64 = 1_000_000_000;
+/// Most faults of a recording that are kept.
+const MAX_FAULTS: usize = 1_000;
+
+/// A recording with what the viewer keeps of it.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) id: FileId,
+    pub(super) path: PathBuf,
+    pub(super) name: Text,
+    pub(super) file_id: [u8; 16],
+    pub(super) pid: u32,
+    pub(super) header: Arc<[(&'static str, String)]>,
+    pub(super) size: u64,
+    /// `None`: it was released, to be opened again when it is needed.
+    pub(super) recording: Option<Arc<Recording>>,
+    /// `None`: read to the end.
+    observer: Option<Observer>,
+    pub(super) liveness: Liveness,
+    pub(super) vanished: bool,
+    pub(super) service: Option<Text>,
+    pub(super) spans: Table<Arc<SpanRow>>,
+    pub(super) events: Table<EventEntry>,
+    pub(super) measurements: Table<MeasurementEntry>,
+    pub(super) in_flight: Vec<Arc<SpanRow>>,
+    pub(super) series: SeriesTable,
+    pub(super) fill: Option<Fill>,
+    pub(super) losses: Option<Losses>,
+    pub(super) missed: [u64; 3],
+    pub(super) faults: Arc<[Fault]>,
+    pub(super) fault_count: u64,
+    told: HashSet<(u64, Rule)>,
+    /// Spans among those in flight that have a record.
+    ended: HashSet<SpanKey, FastHash>,
+    /// Spans that the last poll brought.
+    last_ended: Vec<SpanKey>,
+    looked_at: Option<u64>,
+    /// Its rows are as the filter in force says.
+    pub(super) is_filtered: bool,
+}
+
+/// What polls need of the one who keeps the files.
+pub(super) struct Polling<'a> {
+    pub(super) filter: Option<&'a Filter>,
+    pub(super) interner: &'a mut Interner,
+    pub(super) now: u64,
+}
+
+impl Polling<'_> {
+    fn hit(&self, record: RecordView<'_>) -> bool {
+        self.filter.is_none_or(|filter| filter.matches(&record))
+    }
+}
+
+impl File {
+    pub(super) fn new(id: FileId, recording: Arc<Recording>) -> Self {
+        let header = recording.header();
+        Self {
+            id,
+            path: recording.path().to_owned(),
+            name: file_name(&recording),
+            file_id: header.file_id,
+            pid: header.pid,
+            header: super::health::facts(&recording).into(),
+            size: header.file_size,
+            observer: Some(recording.observe()),
+            recording: Some(recording),
+            liveness: Liveness::Alive,
+            vanished: false,
+            service: None,
+            spans: Table::default(),
+            events: Table::default(),
+            measurements: Table::default(),
+            in_flight: Vec::new(),
+            series: SeriesTable::default(),
+            fill: None,
+            losses: None,
+            missed: [0; 3],
+            faults: Arc::default(),
+            fault_count: 0,
+            told: HashSet::new(),
+            ended: HashSet::default(),
+            last_ended: Vec::new(),
+            looked_at: None,
+            is_filtered: true,
+        }
+    }
+
+    /// Whether nothing more will come.
+    pub(super) fn is_done(&self) -> bool {
+        self.observer.is_none()
+    }
+
+    /// Whether it was polled before.
+    pub(super) fn was_read(&self) -> bool {
+        self.looked_at.is_some()
+    }
+
+    /// Its recording, opened again if it was released; `None` if that is not to be had any more.
+    pub(super) fn open(&self) -> Option<Arc<Recording>> {
+        if let Some(recording) = &self.recording {
+            return Some(Arc::clone(recording));
+        }
+        let recording = Recording::open(&self.path).ok()?;
+        (recording.header().file_id == self.file_id).then(|| Arc::new(recording))
+    }
+
+    /// First and last time.
+    pub(super) fn range(&self) -> Option<(u64, u64)> {
+        let in_flight = self.in_flight.iter().filter_map(|span| rows::known_range((span.start, span.start)));
+        let tables = [self.spans.range(), self.events.range(), self.measurements.range()];
+        let series = self.series.last_time().and_then(|time| rows::known_range((time, time)));
+        tables.into_iter().flatten().chain(series).chain(in_flight).reduce(wider)
+    }
+
+    /// Reads what is new; gives the number of new records, or `None` if nothing has changed.
+    pub(super) fn poll(&mut self, polling: &mut Polling<'_>) -> Option<u64> {
+        let (Some(recording), Some(mut observer)) = (self.recording.clone(), self.observer.take()) else {
+            return None;
+        };
+        let liveness = recording.liveness();
+        let is_over = liveness != Liveness::Alive;
+        let mut report = Report::default();
+        let active = recording.active_spans(&mut report);
+        let batch = observer.poll().unwrap_or_default();
+        let mut changed = liveness != self.liveness || !batch.progress.is_empty();
+        self.liveness = liveness;
+        for (missed, more) in self.missed.iter_mut().zip(batch.missed) {
+            *missed = missed.saturating_add(more);
+        }
+        changed |= self.take_faults(report) | self.take_faults(batch.report);
+        let count = u64::try_from(batch.records.len()).unwrap_or(u64::MAX);
+        let ended = self.take(&batch.progress, batch.records, polling);
+        changed |= self.take_in_flight(&active, ended, polling);
+        let due = self.looked_at.is_none_or(|last| polling.now.saturating_sub(last) >= LOOK_INTERVAL);
+        if due || is_over {
+            self.looked_at = Some(polling.now);
+            changed |= self.look(&recording, &observer, polling);
+        }
+        if !is_over {
+            self.observer = Some(observer);
+        }
+        changed.then_some(count)
+    }
+
+    /// Takes new records in; gives the ids of the spans among them.
+    fn take(
+        &mut self,
+        progress: &[otlp_mmap_reader::Progress],
+        records: Vec<Record>,
+        polling: &mut Polling<'_>,
+    ) -> Vec<SpanKey> {
+        let begun: Vec<_> = progress.iter().map(|progress| self.begin(progress)).collect();
+        let mut ended = Vec::new();
+        for record in records {
+            let hit = polling.hit((&record).into());
+            let segment = record.position().segment;
+            match &record {
+                Record::Span(span) => {
+                    ended.push((span.trace_id, span.span_id));
+                    let row = span_row(self.id, span, hit, polling.interner);
+                    self.service.get_or_insert_with(|| Arc::clone(&row.service));
+                    self.spans.push(segment, Arc::new(row));
+                }
+                Record::Event(event) => {
+                    let row = Arc::new(event_row(self.id, event, polling.interner));
+                    self.service.get_or_insert_with(|| Arc::clone(&row.service));
+                    self.events.push(segment, EventEntry { row, hit });
+                }
+                Record::Measurement(measurement) => {
+                    self.measurements.push(segment, measurement_entry(measurement));
+                }
+            }
+        }
+        for (progress, before) in progress.iter().zip(begun) {
+            match progress.signal {
+                Signal::Spans => self.spans.settle(progress.segment, before),
+                Signal::Events => self.events.settle(progress.segment, before),
+                Signal::Measurements => self.measurements.settle(progress.segment, before),
+            }
+        }
+        ended
+    }
+
+    /// Lets rows of an older generation go; gives the number of those that stay.
+    fn begin(&mut self, progress: &otlp_mmap_reader::Progress) -> usize {
+        let (segment, generation) = (progress.segment, progress.generation);
+        match progress.signal {
+            Signal::Spans => self.spans.begin(segment, generation).rows.len(),
+            Signal::Events => self.events.begin(segment, generation).rows.len(),
+            Signal::Measurements => self.measurements.begin(segment, generation).rows.len(),
+        }
+    }
+
+    /// Takes what the table of spans in flight holds, without those that have a record: that may have come in this
+    /// poll, in the last one, or have been seen before that.
+    fn take_in_flight(
+        &mut self,
+        active: &[otlp_mmap_reader::model::Span],
+        new: Vec<SpanKey>,
+        polling: &mut Polling<'_>,
+    ) -> bool {
+        let keys: HashSet<SpanKey, FastHash> =
+            active.iter().map(|span| (span.trace_id, span.span_id)).collect();
+        let mut ended = std::mem::take(&mut self.ended);
+        ended.retain(|key| keys.contains(key));
+        ended.extend(self.last_ended.iter().chain(&new).filter(|key| keys.contains(*key)));
+        self.last_ended = new;
+        let rows: Vec<_> = active
+            .iter()
+            .filter(|span| !ended.contains(&(span.trace_id, span.span_id)))
+            .map(|span| {
+                let hit = polling.hit(RecordView::Span(span));
+                Arc::new(span_row(self.id, span, hit, polling.interner))
+            })
+            .collect();
+        self.ended = ended;
+        if let Some(first) = rows.first() {
+            self.service.get_or_insert_with(|| Arc::clone(&first.service));
+        }
+        let is_same = |(one, other): (&Arc<SpanRow>, &Arc<SpanRow>)| {
+            one.id == other.id
+                && one.start == other.start
+                && one.hit == other.hit
+                && one.status_code == other.status_code
+                && one.name == other.name
+        };
+        if rows.len() == self.in_flight.len() && rows.iter().zip(&self.in_flight).all(is_same) {
+            return false;
+        }
+        self.in_flight = rows;
+        true
+    }
+
+    /// Keeps faults that were not met before; whether there was one.
+    fn take_faults(&mut self, report: Report) -> bool {
+        let mut new = Vec::new();
+        for fault in report.faults {
+            if self.told.len() < MAX_FAULTS && self.told.insert((fault.offset, fault.rule)) {
+                new.push(fault);
+            }
+        }
+        // Those that were left out cannot be told from one another: they count when they are more than before.
+        let found = u64::try_from(self.told.len()).unwrap_or(u64::MAX).saturating_add(report.omitted);
+        let is_more = found > self.fault_count;
+        self.fault_count = self.fault_count.max(found);
+        if !new.is_empty() {
+            self.faults = self.faults.iter().cloned().chain(new).collect();
+        }
+        is_more
+    }
+
+    /// Looks at fill, losses and series.
+    fn look(&mut self, recording: &Recording, observer: &Observer, polling: &mut Polling<'_>) -> bool {
+        let (fill, losses) = (recording.fill().ok(), observer.losses().ok());
+        let mut changed = fill != self.fill || losses != self.losses;
+        (self.fill, self.losses) = (fill, losses);
+        let mut report = Report::default();
+        let series = recording.series(&mut report).unwrap_or_default();
+        changed |= self.take_faults(report);
+        if let Some(first) = series.first() {
+            let service = polling.interner.service(&first.stream.scope);
+            self.service.get_or_insert(service);
+        }
+        changed | self.series.take(series, polling)
+    }
+
+    /// Says for every row anew whether it passes, by reading the recording again in full.
+    pub(super) fn refilter(&mut self, filter: Option<&Filter>) {
+        let Some(filter) = filter else {
+            self.spans.set_hits(|_, _| true);
+            self.events.set_hits(|_, _| true);
+            self.series.set_hits(|_| true);
+            self.in_flight.iter_mut().for_each(|row| rows::Row::set_hit(row, true));
+            return;
+        };
+        let (mut spans, mut events) = (HashSet::new(), HashSet::new());
+        let mut active = HashMap::new();
+        if let Some(recording) = self.open() {
+            let in_flight = recording.active_spans(&mut Report::default());
+            let keyed = in_flight
+                .iter()
+                .map(|span| ((span.trace_id, span.span_id), filter.matches(&RecordView::Span(span))));
+            active.extend(keyed);
+            let records = recording.observe().poll().unwrap_or_default().records;
+            for record in records.iter().filter(|record| filter.matches(&(*record).into())) {
+                let position = record.position();
+                match record {
+                    Record::Span(_) => spans.insert((position.segment, position.sequence)),
+                    Record::Event(_) => events.insert((position.segment, position.sequence)),
+                    Record::Measurement(_) => false,
+                };
+            }
+        }
+        self.spans.set_hits(|segment, sequence| spans.contains(&(segment, sequence)));
+        self.events.set_hits(|segment, sequence| events.contains(&(segment, sequence)));
+        self.series.set_hits(|series| filter.matches(&RecordView::Metric(series)));
+        for row in &mut self.in_flight {
+            let hit = active.get(&(row.trace_id, row.span_id)).copied().unwrap_or(false);
+            rows::Row::set_hit(row, hit);
+        }
+    }
+
+    /// The latest exemplars of a series that are still there, oldest first; at most `limit`.
+    pub(super) fn exemplars(&self, series: (u32, u32), until: Option<u64>, limit: usize) -> Vec<Measurement> {
+        let is_it = |entry: &&MeasurementEntry| {
+            !entry.raw && entry.series == series && until.is_none_or(|until| entry.time <= until)
+        };
+        let mut found: Vec<_> = self.measurements.rows().filter(is_it).collect();
+        found.sort_by_key(|entry| entry.time);
+        let skip = found.len().saturating_sub(limit);
+        let Some(recording) = self.open() else { return Vec::new() };
+        let read = found.iter().skip(skip).filter_map(|entry| {
+            match recording.record(Signal::Measurements, entry.position)? {
+                Record::Measurement(measurement) => Some(*measurement),
+                _ => None,
+            }
+        });
+        read.collect()
+    }
+}
