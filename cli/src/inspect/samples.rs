@@ -245,7 +245,11 @@ pub(crate) fn waterfall() -> Snapshot {
         service: service.into(),
         ..span
     };
-    let died = of(PAYMENTS, "payments", child(5, 4, "charge card", 45, None));
+    let in_flight = |span: SpanRow| {
+        let kind = RecordKind::InFlight(span.trace_id, span.span_id);
+        SpanRow { id: RecordId { kind, ..span.id }, ..span }
+    };
+    let died = in_flight(of(PAYMENTS, "payments", child(5, 4, "charge card", 45, None)));
     let spans = [
         node(root, 0, 5, 4, true),
         node(child(2, 1, "authenticate", 2, Some(12)), 1, 0, 10, true),
@@ -260,7 +264,7 @@ pub(crate) fn waterfall() -> Snapshot {
             true,
         ),
         WaterfallSpan { is_orphan: true, ..node(child(7, 98, "flush cache", 20, Some(22)), 0, 1, 1, false) },
-        node(child(8, 7, "evict", 21, None), 1, 0, 54, false),
+        node(in_flight(child(8, 7, "evict", 21, None)), 1, 0, 54, false),
     ];
     let waterfall = Waterfall {
         trace_id: FAILED,

@@ -1,0 +1,319 @@
+//! The chart of a series: a line for gauges and sums, bars for histograms, and its facts and exemplars below.
+
+use otlp_mmap_reader::model::{Aggregation, Point, Series};
+use ratatui::layout::Rect;
+
+use super::super::app::{App, ChartMode};
+use super::super::cells::{clock, count, exact, number, point_kind, safe, to_f64};
+use super::super::model::{Bucket, Chart, Sample};
+use super::detail::{attributes, bound, exemplar, scope};
+use super::pen::{Line, Pen, fit, width};
+use super::table::{bar, columns_of, share_of};
+use super::theme::Role;
+use crate::time::format_time;
+
+/// Lines of a pane that the chart takes; the rest is for its facts.
+pub(super) fn height(pane: u16) -> u16 {
+    match pane {
+        0..=5 => pane,
+        6..=12 => pane * 2 / 3,
+        _ => pane / 2,
+    }
+}
+
+/// Draws the chart into the upper part of an area.
+pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, app: &App, chart: &Chart) {
+    let height = height(area.height);
+    let plot = Rect { height, ..area };
+    if !chart.buckets.is_empty() {
+        draw_buckets(pen, plot, chart);
+    } else if app.chart == ChartMode::Rate {
+        draw_line(pen, plot, &growth(&chart.row.history));
+    } else {
+        draw_line(pen, plot, &chart.row.history);
+    }
+}
+
+/// What the chart shows, for the title of its pane.
+pub(super) fn title(app: &App, chart: &Chart) -> String {
+    let stream = chart.row.stream();
+    let unit = if stream.unit.is_empty() { String::new() } else { format!(" [{}]", safe(&stream.unit)) };
+    let what = match (app.chart, chart.buckets.is_empty()) {
+        (ChartMode::Rate, true) => ", growth a second",
+        _ => "",
+    };
+    format!("{}{unit} {}{what}", safe(&stream.name), point_kind(&chart.point))
+}
+
+/// The lines below the chart. The exemplar that leads to its trace is marked.
+pub(super) fn lines(app: &App, chart: &Chart) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if let Some([p50, p90, p95, p99]) = chart.percentiles {
+        let text =
+            format!("p50 {}  p90 {}  p95 {}  p99 {}", number(p50), number(p90), number(p95), number(p99));
+        lines.push(Line::new(0, vec![(text, Role::Strong)]));
+    }
+    let series = Series { point: chart.point.clone(), ..(*chart.row.series).clone() };
+    lines.extend(facts(&series));
+    if let Some(rate) = chart.row.rate {
+        lines.push(Line::pair(1, "rate", format!("{} a second", number(rate)), Role::Text));
+    }
+    if !chart.exemplars.is_empty() {
+        lines.push(Line::title(format!("Exemplars ({})", chart.exemplars.len())));
+    }
+    let linked = app.link.min(chart.exemplars.len().saturating_sub(1));
+    for (index, measurement) in chart.exemplars.iter().enumerate() {
+        let (mark, role) = if index == linked { (">", Role::Strong) } else { (" ", Role::Text) };
+        lines.push(Line::new(0, vec![(format!("{mark} {}", exemplar(measurement)), role)]));
+    }
+    attributes(&mut lines, &series.attributes, 0);
+    scope(&mut lines, &series.stream.scope);
+    lines
+}
+
+/// The value of a series and what its stream is, in lines.
+pub(super) fn facts(series: &Series) -> Vec<Line> {
+    let text = |name: &str, value: String| Line::pair(1, name, value, Role::Text);
+    let mut lines = Vec::new();
+    match &series.point {
+        Point::Gauge(value) | Point::Sum(value) => lines.push(text("value", exact(*value))),
+        Point::Histogram { count, sum, min, max, .. }
+        | Point::ExponentialHistogram { count, sum, min, max, .. } => {
+            let numbers = format!("{count}, sum {}, min {}, max {}", number(*sum), bound(*min), bound(*max));
+            lines.push(text("count", numbers));
+        }
+    }
+    if let Point::ExponentialHistogram { scale, zero_count, .. } = &series.point {
+        lines.push(text("scale", format!("{scale}, zeros {zero_count}")));
+    }
+    let (kind, temporality) = match &series.stream.aggregation {
+        Aggregation::Gauge => ("gauge", 0),
+        Aggregation::Sum { temporality, is_monotonic: true } => ("sum that only grows", *temporality),
+        Aggregation::Sum { temporality, .. } => ("sum", *temporality),
+        Aggregation::Histogram { temporality, .. } => ("histogram", *temporality),
+        Aggregation::ExponentialHistogram { temporality, .. } => ("exponential histogram", *temporality),
+    };
+    let temporality = ["", ", delta", ", cumulative"].get(temporality as usize).copied().unwrap_or("");
+    lines.push(text("aggregation", format!("{kind}{temporality}")));
+    if !series.stream.description.is_empty() {
+        lines.push(text("description", safe(&series.stream.description)));
+    }
+    if series.overflow {
+        let text = "overflow: takes what is over the cardinality limit";
+        lines.push(Line::new(1, vec![(text.to_owned(), Role::Warning)]));
+    }
+    lines.push(text("since", format_time(series.start_time_unix_nano)));
+    lines.push(text("latest", format_time(series.time_unix_nano)));
+    lines
+}
+
+/// Growth a second between samples; of equal times none.
+fn growth(history: &[Sample]) -> Vec<Sample> {
+    let pairs = history.iter().zip(history.iter().skip(1));
+    pairs
+        .filter(|(before, after)| after.time > before.time)
+        .map(|(before, after)| {
+            let seconds = to_f64(after.time - before.time) / 1e9;
+            Sample { time: after.time, value: (after.value - before.value) / seconds }
+        })
+        .collect()
+}
+
+/// A line through the samples that are numbers.
+fn draw_line(pen: &mut Pen<'_>, area: Rect, history: &[Sample]) {
+    let samples: Vec<Sample> = history.iter().copied().filter(|sample| sample.value.is_finite()).collect();
+    let Some((first, last)) = samples.first().zip(samples.last()) else {
+        let text = if history.is_empty() { " no value yet" } else { " no value that is a finite number" };
+        pen.text(area, 0, text, Role::Dim);
+        return;
+    };
+    let values = || samples.iter().map(|sample| sample.value);
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let labels = [number(high), number(low)];
+    let margin = labels.iter().map(|label| width(label)).max().unwrap_or(0) + 1;
+    let has_times = area.height >= 4;
+    let plot_height = area.height.saturating_sub(u16::from(has_times));
+    let left = u16::try_from(margin).unwrap_or(u16::MAX).min(area.width);
+    let plot = Rect { x: area.x.saturating_add(left), width: area.width - left, height: plot_height, ..area };
+    let symbols = pen.theme.symbols;
+    pen.put(area, 0, 0, &fit(&labels[0], margin - 1, true, symbols), pen.style(Role::Dim));
+    if plot_height >= 2 {
+        let y = usize::from(plot_height) - 1;
+        pen.put(area, 0, y, &fit(&labels[1], margin - 1, true, symbols), pen.style(Role::Dim));
+    }
+    let mut dots = Dots::new(plot, symbols.braille);
+    let place = |sample: &Sample| {
+        let time = share_of(to_f64(sample.time), to_f64(first.time), to_f64(last.time));
+        let range = if high > low { share_of(sample.value, low, high) } else { 0.5 };
+        (
+            columns_of(time, dots.width.saturating_sub(1)),
+            columns_of(1.0 - range, dots.height.saturating_sub(1)),
+        )
+    };
+    let places: Vec<(usize, usize)> = samples.iter().map(place).collect();
+    dots.line(&places);
+    dots.draw(pen, plot);
+    if has_times {
+        let (from, to) = (clock(first.time), clock(last.time));
+        let y = usize::from(plot_height);
+        let x = pen.put(plot, 0, y, &from, pen.style(Role::Dim));
+        let right = usize::from(plot.width).saturating_sub(width(&to));
+        if right > x + 1 {
+            let line = Rect { height: area.height, ..plot };
+            pen.put(line, right, y, &to, pen.style(Role::Dim));
+        }
+        let line = Rect { height: area.height, ..plot };
+        pen.put(line, 0, y, &from, pen.style(Role::Dim));
+    }
+}
+
+/// Dots: of braille two by four in a column and a line, else one.
+struct Dots {
+    width: usize,
+    height: usize,
+    braille: bool,
+    columns: usize,
+    /// A byte for each column and line, with a bit for each dot in the order of Unicode.
+    cells: Vec<u8>,
+}
+
+impl Dots {
+    fn new(area: Rect, braille: bool) -> Self {
+        let (columns, lines) = (usize::from(area.width), usize::from(area.height));
+        let (width, height) = if braille { (columns * 2, lines * 4) } else { (columns, lines) };
+        Self { width, height, braille, columns, cells: vec![0; columns * lines] }
+    }
+
+    fn set(&mut self, x: usize, y: usize) {
+        const BITS: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
+        let (column, line, bit) = if self.braille {
+            let bit = BITS.get(y % 4).and_then(|row| row.get(x % 2)).copied().unwrap_or(0);
+            (x / 2, y / 4, bit)
+        } else {
+            (x, y, 1)
+        };
+        if column < self.columns
+            && let Some(cell) = self.cells.get_mut(line * self.columns + column)
+        {
+            *cell |= bit;
+        }
+    }
+
+    /// A line through places.
+    fn line(&mut self, places: &[(usize, usize)]) {
+        for (x, y) in places {
+            self.set(*x, *y);
+        }
+        for (from, to) in places.iter().zip(places.iter().skip(1)) {
+            let steps = from.0.abs_diff(to.0).max(from.1.abs_diff(to.1));
+            let between = |from: usize, to: usize, step: usize| {
+                let moved = (from.abs_diff(to) * step + steps / 2) / steps.max(1);
+                if to >= from { from + moved } else { from - moved }
+            };
+            for step in 1..steps {
+                self.set(between(from.0, to.0, step), between(from.1, to.1, step));
+            }
+        }
+    }
+
+    fn draw(&self, pen: &mut Pen<'_>, area: Rect) {
+        let style = pen.style(Role::Plot);
+        for (index, cell) in self.cells.iter().enumerate().filter(|(_, cell)| **cell != 0) {
+            let (x, y) = (index % self.columns.max(1), index / self.columns.max(1));
+            let symbol =
+                if self.braille { char::from_u32(0x2800 + u32::from(*cell)).unwrap_or('*') } else { '*' };
+            pen.put(area, x, y, symbol.encode_utf8(&mut [0; 4]), style);
+        }
+    }
+}
+
+/// A bar for each bucket; as many neighbours are taken together as needed for all to fit.
+fn draw_buckets(pen: &mut Pen<'_>, area: Rect, chart: &Chart) {
+    let lines = usize::from(area.height);
+    let used = |bucket: &Bucket| bucket.count > 0;
+    let first = chart.buckets.iter().position(used).unwrap_or(0);
+    let end = chart.buckets.iter().rposition(used).map_or(chart.buckets.len(), |last| last + 1);
+    let buckets = chart.buckets.get(first..end).unwrap_or_default();
+    let groups = grouped(buckets, lines);
+    let most = groups.iter().map(|bucket| bucket.count).max().unwrap_or(0);
+    let labels: Vec<String> = groups.iter().map(label).collect();
+    let margin = labels.iter().map(|label| width(label)).max().unwrap_or(0);
+    let room = usize::from(area.width).saturating_sub(margin + 2 + 6 + 4);
+    let symbols = pen.theme.symbols;
+    for (y, (bucket, label)) in groups.iter().zip(labels).enumerate() {
+        let x = pen.put(area, 0, y, &fit(&label, margin, true, symbols), pen.style(Role::Dim));
+        let x = x + 1;
+        let share = if most > 0 { to_f64(bucket.count) / to_f64(most) } else { 0.0 };
+        let x = x + pen.put(area, x, y, bar(share, room, symbols).trim_end(), pen.style(Role::Plot));
+        let x = x + 1 + pen.put(area, x + 1, y, &count(bucket.count), pen.style(Role::Text));
+        pen.put(area, x + 1, y, &percentile_marks(chart, bucket), pen.style(Role::Key));
+    }
+}
+
+/// Buckets, neighbours taken together so that they are no more than `most`.
+fn grouped(buckets: &[Bucket], most: usize) -> Vec<Bucket> {
+    let size = buckets.len().div_ceil(most.max(1)).max(1);
+    let group = |group: &[Bucket]| {
+        let (first, last) = (group.first()?, group.last()?);
+        let count = group.iter().fold(0_u64, |sum, bucket| sum.saturating_add(bucket.count));
+        Some(Bucket { lower: first.lower, upper: last.upper, count })
+    };
+    buckets.chunks(size).filter_map(group).collect()
+}
+
+fn label(bucket: &Bucket) -> String {
+    if bucket.lower.to_bits() == bucket.upper.to_bits() {
+        return number(bucket.lower);
+    }
+    format!("({}, {}]", number(bucket.lower), number(bucket.upper))
+}
+
+/// Percentiles that lie in a bucket.
+fn percentile_marks(chart: &Chart, bucket: &Bucket) -> String {
+    let names = ["p50", "p90", "p95", "p99"];
+    let values = chart.percentiles.unwrap_or([f64::NAN; 4]);
+    let inside = |value: f64| value > bucket.lower && value <= bucket.upper;
+    let marks: Vec<&str> =
+        names.into_iter().zip(values).filter(|(_, value)| inside(*value)).map(|(name, _)| name).collect();
+    marks.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(lower: f64, upper: f64, count: u64) -> Bucket {
+        Bucket { lower, upper, count }
+    }
+
+    #[test]
+    fn neighbours_are_taken_together() {
+        let buckets: Vec<Bucket> = (0..5).map(|i| bucket(f64::from(i), f64::from(i) + 1.0, 1)).collect();
+        assert_eq!(grouped(&buckets, 9).len(), 5);
+        assert_eq!(grouped(&buckets, 2), [bucket(0.0, 3.0, 3), bucket(3.0, 5.0, 2)]);
+        assert_eq!(grouped(&buckets, 0), [bucket(0.0, 5.0, 5)]);
+        assert_eq!(grouped(&[], 3), []);
+        assert_eq!(grouped(&[bucket(0.0, 1.0, u64::MAX); 2], 1), [bucket(0.0, 1.0, u64::MAX)]);
+    }
+
+    #[test]
+    fn growth_is_per_second() {
+        let sample = |time: u64, value: f64| Sample { time: time * 1_000_000_000, value };
+        let history = [sample(1, 1.0), sample(3, 5.0), sample(3, 9.0), sample(2, 0.0)];
+        assert_eq!(growth(&history), [sample(3, 2.0)]);
+        assert_eq!(growth(&[]), []);
+    }
+
+    #[test]
+    fn lines_connect_dots() {
+        let mut dots = Dots::new(Rect::new(0, 0, 4, 4), false);
+        dots.line(&[(0, 3), (3, 0)]);
+        let set: Vec<usize> = (0..16).filter(|i| dots.cells[*i] != 0).collect();
+        assert_eq!(set, [3, 6, 9, 12]);
+        let mut dots = Dots::new(Rect::new(0, 0, 1, 1), true);
+        dots.line(&[(0, 0), (1, 3)]);
+        assert_eq!(dots.cells, [0x01 | 0x02 | 0x20 | 0x80]);
+        // Outside of the area.
+        dots.line(&[(7, 9)]);
+    }
+}
