@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::filter::FIELDS;
+use crate::inspect::{Palette, Screen, Size};
 use crate::record::Signal;
 
 /// Read otlp-mmap recordings: what a process traced, logged and measured, live or after its crash
@@ -33,6 +34,12 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Look at recordings in the terminal, live or after a crash
+    ///
+    /// Traces with their waterfalls, metrics, events, and the state of the files: fill, losses, damage. `?` shows the
+    /// keys, `q` quits. With --once it prints one screen and exits.
+    #[command(after_long_help = filter_help())]
+    Inspect(Inspect),
     /// Print every record, then exit
     ///
     /// Files are taken one after another. Of each, spans (those in flight too, marked), events and measurements
@@ -69,6 +76,38 @@ const PATHS: &str = "Recordings, or directories of *.otlpmm files [default: $OTL
     /var/tmp/otlp-mmap-UID]";
 const PATHS_TO_FOLLOW: &str = "Recordings, or directories of *.otlpmm files; new files in a directory are followed too \
     [default: $OTLP_MMAP_DIRECTORY, or /var/tmp/otlp-mmap-UID]";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Inspect {
+    /// Recordings, or directories of them
+    #[arg(value_name = "PATH", help = PATHS_TO_FOLLOW, default_values_os_t = [default_directory()], hide_default_value = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Begin with this filter, such as 'duration > 50ms and status = error' (--help has the grammar)
+    #[arg(long = "where", value_name = "EXPR")]
+    pub(crate) filter: Option<String>,
+    /// Print one screen as text: traces, metrics, events, file, operations, waterfall (of the first trace) or
+    /// waterfall=TRACE_ID
+    #[arg(long, value_name = "VIEW")]
+    pub(crate) once: Option<Screen>,
+    /// Columns and rows of the screen that --once prints
+    #[arg(long, value_name = "WxH", default_value = "80x24", requires = "once")]
+    pub(crate) size: Size,
+    /// Colours [default: dark; without colours: mono]
+    #[arg(long, value_enum)]
+    pub(crate) theme: Option<Palette>,
+    /// Draw with ASCII characters alone
+    #[arg(long)]
+    pub(crate) ascii: bool,
+    /// Begin with the mouse on
+    #[arg(long)]
+    pub(crate) mouse: bool,
+    /// For tests: panic after so many screens
+    #[arg(long, hide = true)]
+    pub(crate) panic_after_draws: Option<u64>,
+    /// For tests: panic in the thread that reads, instead of its so-manieth snapshot
+    #[arg(long, hide = true)]
+    pub(crate) panic_after_snapshots: Option<u64>,
+}
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Dump {
@@ -243,6 +282,15 @@ mod tests {
         let Command::Dump(dump) = args.command else { panic!() };
         assert_eq!(dump.select.since.as_deref(), Some("-5m"));
         assert_eq!(dump.select.until.as_deref(), Some("-1m"));
+    }
+
+    #[test]
+    fn a_size_is_of_a_screen_that_is_printed() {
+        let parse = |args: &[&str]| Args::try_parse_from([&["otlp-mmap", "inspect"], args].concat());
+        assert!(parse(&["--once", "waterfall", "--size", "40x10", "a", "b"]).is_ok());
+        assert!(parse(&["--size", "40x10"]).is_err());
+        assert!(parse(&["--once", "everything"]).is_err());
+        assert!(parse(&[]).is_ok());
     }
 
     #[test]

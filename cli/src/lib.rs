@@ -8,7 +8,6 @@ mod args;
 mod commands;
 pub mod escape;
 pub mod filter;
-#[allow(dead_code, unused_imports)]
 mod inspect;
 mod io;
 mod output;

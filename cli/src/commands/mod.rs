@@ -2,6 +2,7 @@
 
 mod documents;
 mod dump;
+mod inspect;
 mod stat;
 mod tail;
 mod verify;
@@ -20,6 +21,7 @@ pub(crate) fn run(args: &Args, io: &mut Io<'_>) -> anyhow::Result<Exit> {
         },
     };
     match &args.command {
+        Command::Inspect(args) => inspect::run(args, paint, io),
         Command::Dump(args) => dump::run(args, paint, io),
         Command::Tail(args) => tail::run(args, paint, io),
         Command::Stat(args) => stat::run(args, paint, io),

@@ -220,7 +220,7 @@ fn read_filter(text: &str) -> Result<Option<Arc<NamedFilter>>, (usize, usize, St
         return Ok(None);
     }
     match Filter::parse(text) {
-        Ok(filter) => Ok(Some(Arc::new(NamedFilter { text: text.to_owned(), filter }))),
+        Ok(filter) => Ok(Some(Arc::new(NamedFilter { text: text.trim().to_owned(), filter }))),
         Err(error) => Err((error.position, error.length, error.message)),
     }
 }

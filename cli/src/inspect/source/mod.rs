@@ -141,6 +141,8 @@ impl Desk {
 fn follow(paths: &[PathBuf], desk: &Desk, clock: &dyn Clock, deliver: &mut dyn FnMut(Delivery)) {
     let Ok(Some(mut query)) = desk.wait(None) else { return };
     let mut model = Model::open(paths);
+    // So that what is read first need not be read again for the filter.
+    model.set_filter(&query, &mut || false);
     let (mut is_new, mut sent, mut next_poll) = (true, Instant::now(), Instant::now());
     loop {
         let mut changed = false;

@@ -17,15 +17,14 @@ use crate::inspect::model::{EventRow, SpanId, SpanRow, TraceId, Waterfall, Water
 
 /// The waterfall of a trace; `None`: nothing is left of it.
 pub(super) fn of_trace(asked: &Asked<'_>, id: TraceId) -> Option<Waterfall> {
-    let cursor = asked.cursor;
     let spans = asked.files.iter().flat_map(|file| file.spans.rows().chain(&file.in_flight));
-    let spans = spans.filter(|span| span.trace_id == id && cursor.has(span.start));
+    let spans = spans.filter(|span| span.trace_id == id);
     let events = asked.files.iter().flat_map(|file| file.events.rows());
-    let events = events.filter(|event| event.row.trace_id == id && cursor.has(event.row.time));
-    waterfall(id, spans, events, cursor, asked.until)
+    let events = events.filter(|event| event.row.trace_id == id);
+    waterfall(id, spans, events, asked.cursor, asked.until)
 }
 
-/// Builds the tree; spans in flight reach up to `until`.
+/// Builds the tree of what is there at the cursor; spans in flight reach up to `until`.
 pub(super) fn waterfall<'a>(
     trace_id: TraceId,
     spans: impl Iterator<Item = &'a Arc<SpanRow>>,
@@ -33,10 +32,11 @@ pub(super) fn waterfall<'a>(
     cursor: Cursor,
     until: u64,
 ) -> Option<Waterfall> {
-    let spans: Vec<_> = spans.map(|span| cursor.row(span)).collect();
+    let spans: Vec<_> = spans.filter(|span| cursor.has(span.start)).map(|span| cursor.row(span)).collect();
     let start = spans.iter().map(|span| span.start).min()?;
     let tree = Tree::new(&spans, until);
     let end = tree.ends.iter().copied().max()?.max(start);
+    let events = events.filter(|event| cursor.has(event.row.time));
     let mut events: Vec<Arc<EventRow>> = events.map(|event| Arc::clone(&event.row)).collect();
     events.sort_by_key(|event| (event.time, place(event)));
     let mut counts: HashMap<SpanId, usize, FastHash> = HashMap::default();

@@ -119,7 +119,7 @@ fn growth(history: &[Sample]) -> Vec<Sample> {
         .collect()
 }
 
-/// A line through the samples that are numbers.
+/// A line through the samples that are numbers, with the smallest and the largest value at its left and the times below.
 fn draw_line(pen: &mut Pen<'_>, area: Rect, history: &[Sample]) {
     let samples: Vec<Sample> = history.iter().copied().filter(|sample| sample.value.is_finite()).collect();
     let Some((first, last)) = samples.first().zip(samples.last()) else {
@@ -129,41 +129,40 @@ fn draw_line(pen: &mut Pen<'_>, area: Rect, history: &[Sample]) {
     };
     let values = || samples.iter().map(|sample| sample.value);
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-    let labels = [number(high), number(low)];
-    let margin = labels.iter().map(|label| width(label)).max().unwrap_or(0) + 1;
-    let has_times = area.height >= 4;
-    let plot_height = area.height.saturating_sub(u16::from(has_times));
-    let left = u16::try_from(margin).unwrap_or(u16::MAX).min(area.width);
-    let plot = Rect { x: area.x.saturating_add(left), width: area.width - left, height: plot_height, ..area };
-    let symbols = pen.theme.symbols;
-    pen.put(area, 0, 0, &fit(&labels[0], margin - 1, true, symbols), pen.style(Role::Dim));
-    if plot_height >= 2 {
-        let y = usize::from(plot_height) - 1;
-        pen.put(area, 0, y, &fit(&labels[1], margin - 1, true, symbols), pen.style(Role::Dim));
-    }
-    let mut dots = Dots::new(plot, symbols.braille);
+    let (highest, lowest) = (number(high), number(low));
+    let margin = width(&highest).max(width(&lowest));
+    let left = u16::try_from(margin + 1).unwrap_or(u16::MAX).min(area.width);
+    let times = u16::from(area.height >= 4);
+    let plot =
+        Rect { x: area.x.saturating_add(left), width: area.width - left, height: area.height - times, ..area };
+    let style = pen.style(Role::Dim);
+    let bottom = usize::from(plot.height).saturating_sub(1);
+    pen.put(area, 0, bottom, &fit(&lowest, margin, true, pen.theme.symbols), style);
+    pen.put(area, 0, 0, &fit(&highest, margin, true, pen.theme.symbols), style);
+    let mut dots = Dots::new(plot, pen.theme.symbols.braille);
     let place = |sample: &Sample| {
         let time = share_of(to_f64(sample.time), to_f64(first.time), to_f64(last.time));
-        let range = if high > low { share_of(sample.value, low, high) } else { 0.5 };
-        (
-            columns_of(time, dots.width.saturating_sub(1)),
-            columns_of(1.0 - range, dots.height.saturating_sub(1)),
-        )
+        let height = if high > low { share_of(sample.value, low, high) } else { 0.5 };
+        let last_line = dots.height.saturating_sub(1);
+        (columns_of(time, dots.width.saturating_sub(1)), columns_of(1.0 - height, last_line))
     };
     let places: Vec<(usize, usize)> = samples.iter().map(place).collect();
     dots.line(&places);
     dots.draw(pen, plot);
-    if has_times {
-        let (from, to) = (clock(first.time), clock(last.time));
-        let y = usize::from(plot_height);
-        let x = pen.put(plot, 0, y, &from, pen.style(Role::Dim));
-        let right = usize::from(plot.width).saturating_sub(width(&to));
-        if right > x + 1 {
-            let line = Rect { height: area.height, ..plot };
-            pen.put(line, right, y, &to, pen.style(Role::Dim));
-        }
-        let line = Rect { height: area.height, ..plot };
-        pen.put(line, 0, y, &from, pen.style(Role::Dim));
+    if times > 0 {
+        let line = Rect { y: plot.bottom(), height: 1, ..plot };
+        draw_times(pen, line, first.time, last.time);
+    }
+}
+
+/// The times of the first and, if there is room, of the last sample.
+fn draw_times(pen: &mut Pen<'_>, line: Rect, first: u64, last: u64) {
+    let style = pen.style(Role::Dim);
+    let used = pen.put(line, 0, 0, &clock(first), style);
+    let text = clock(last);
+    let right = usize::from(line.width).saturating_sub(width(&text));
+    if right > used {
+        pen.put(line, right, 0, &text, style);
     }
 }
 

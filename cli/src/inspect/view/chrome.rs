@@ -1,5 +1,7 @@
 //! What is around the body: the views on top, the status, and the foot with hints or what is typed.
 
+use std::fmt::Write;
+
 use otlp_mmap_reader::Liveness;
 use ratatui::layout::Rect;
 
@@ -224,14 +226,13 @@ fn writers(app: &App) -> Part {
     let of = |state: &str| files.iter().filter(|file| file_state(file) == state).count();
     let (alive, dead) = (of("alive"), of("dead"));
     let others = [("closed", of("closed")), ("vanished", of("vanished"))];
-    let others: String = others
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(name, count)| format!(", {count} {name}"))
-        .collect();
+    let mut full = format!("writers {alive} alive, {dead} dead");
+    for (name, number) in others.into_iter().filter(|(_, number)| *number > 0) {
+        // Writing to a `String` cannot fail.
+        let _ = write!(full, ", {number} {name}");
+    }
     let role = if dead > 0 { Role::Died } else { Role::Text };
     let shortest = if dead > 0 { format!("dead {dead}/{}", files.len()) } else { format!("alive {alive}") };
-    let full = format!("writers {alive} alive, {dead} dead{others}");
     Part::new(role, [full, format!("{alive} alive {dead} dead"), shortest.clone(), shortest])
 }
 

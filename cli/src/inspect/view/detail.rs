@@ -90,12 +90,10 @@ fn of_span(span: &Span, until: u64) -> Vec<Line> {
     };
     lines.push(Line::pair(1, "status", format!("{status}{message}"), role));
     let duration = span.end_time_unix_nano.unwrap_or(until).saturating_sub(span.start_time_unix_nano);
-    match span.end_time_unix_nano {
-        Some(_) => lines.push(text("duration", format_duration(duration))),
-        None => {
-            lines.push(Line::pair(1, "in flight", format!("for {}", format_duration(duration)), Role::Flight))
-        }
-    }
+    lines.push(match span.end_time_unix_nano {
+        Some(_) => text("duration", format_duration(duration)),
+        None => Line::pair(1, "in flight", format!("for {}", format_duration(duration)), Role::Flight),
+    });
     lines.push(text("kind", kind(span.kind)));
     lines.push(text("trace", hex(&span.trace_id)));
     lines.push(text("span", hex(&span.span_id)));
@@ -163,7 +161,7 @@ fn of_event(event: &Event) -> Vec<Line> {
     lines
 }
 
-fn context(lines: &mut Vec<Line>, trace_id: &[u8; 16], span_id: &[u8; 8]) {
+fn context(lines: &mut Vec<Line>, trace_id: &[u8], span_id: &[u8]) {
     let id = |id: &[u8]| if id.iter().all(|byte| *byte == 0) { "none".to_owned() } else { hex(id) };
     lines.push(text("trace", id(trace_id)));
     lines.push(text("span", id(span_id)));

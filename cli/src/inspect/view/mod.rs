@@ -10,7 +10,6 @@ mod layout;
 mod lists;
 mod overlays;
 mod pen;
-#[cfg(test)]
 mod print;
 mod recording;
 mod table;
@@ -25,6 +24,7 @@ use ratatui::layout::{Position, Rect};
 
 use self::layout::Layout;
 use self::pen::{Line, Pen};
+pub(crate) use self::print::text;
 pub(crate) use self::theme::{Palette, Theme};
 use super::app::{App, Mouse};
 use super::query::View;

@@ -94,7 +94,7 @@ pub(super) fn fit(text: &str, columns: usize, right: bool, symbols: &Symbols) ->
 }
 
 /// Takes so many columns away from the start of a row.
-pub(super) fn shift(row: &mut Vec<Piece>, columns: usize) {
+pub(super) fn shift(row: &mut [Piece], columns: usize) {
     let mut left = columns;
     for (text, _) in row.iter_mut().filter(|_| columns > 0) {
         let (gone, width) = start(text, left);

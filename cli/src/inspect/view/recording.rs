@@ -55,11 +55,11 @@ fn header(file: &FileRow) -> Vec<Line> {
 /// Bars by part of the file; the dictionary is one of them.
 fn fill(file: &FileRow, theme: &Theme) -> Vec<Line> {
     let mut lines = vec![Line::title("Fill")];
-    let Some(fill) = &file.fill else {
+    let Some(usages) = &file.fill else {
         lines.push(Line::new(1, vec![("cannot be read".into(), Role::Warning)]));
         return lines;
     };
-    for (name, usage) in parts(fill) {
+    for (name, usage) in parts(usages) {
         let percent = share(usage);
         let full = usize::try_from(percent).unwrap_or(100) * BAR / 100;
         let full = full.max(usize::from(usage.used > 0));
@@ -75,12 +75,12 @@ fn fill(file: &FileRow, theme: &Theme) -> Vec<Line> {
             ],
         ));
     }
-    let segments = fill.pools.iter().map(|pool| {
+    let segments = usages.pools.iter().map(|pool| {
         let Usage { used, total } = pool.segments;
         format!("{} {used}/{total}", joined(pool.signal.name(), ' '))
     });
     lines.push(Line::pair(1, "segments", segments.collect::<Vec<_>>().join(", "), Role::Dim));
-    lines.push(Line::pair(1, "on disk", bytes(fill.backed_bytes), Role::Dim));
+    lines.push(Line::pair(1, "on disk", bytes(usages.backed_bytes), Role::Dim));
     lines
 }
 
@@ -93,11 +93,11 @@ fn amount(name: &str, usage: Usage) -> String {
 
 /// Bytes in the largest unit that fits.
 fn bytes(number: u64) -> String {
-    const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     let unit = UNITS.iter().find(|(_, unit)| number >= *unit);
     unit.map_or_else(
         || format!("{number} bytes"),
-        |(name, unit)| format!("{}.{} {name}", number / unit, (number % unit / (unit / 10).max(1)).min(9)),
+        |(name, unit)| format!("{}.{} {name}", number / unit, (number % unit).saturating_mul(10) / unit),
     )
 }
 
@@ -205,6 +205,6 @@ mod tests {
         assert_eq!(bytes(0), "0 bytes");
         assert_eq!(bytes(1_536), "1.5 KiB");
         assert_eq!(bytes(16 << 20), "16.0 MiB");
-        assert!(bytes(u64::MAX).ends_with(" TiB"));
+        assert!(bytes(u64::MAX).ends_with(" GiB"));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The files in `golden` hold each scene at three sizes; with `UPDATE_GOLDEN=1` they are written anew.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ fn golden_in(name: &str, mut app: App, theme: &Theme) {
     let mut screens = String::new();
     for size in SIZES {
         let text = print::text(&buffer(&mut app, size, theme));
-        screens.push_str(&format!("=== {}x{}\n{text}", size.0, size.1));
+        write!(screens, "=== {}x{}\n{text}", size.0, size.1).unwrap();
     }
     assert!(!screens.replace('\n', "").contains(is_dangerous));
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("src/inspect/view/golden/{name}.txt"));
@@ -78,8 +79,8 @@ fn golden(name: &str, app: App) {
     golden_in(name, app, &dark());
 }
 
-fn filter(text: &str) -> Option<Arc<NamedFilter>> {
-    Some(Arc::new(NamedFilter { text: text.to_owned(), filter: Filter::parse(text).unwrap() }))
+fn filter(text: &str) -> Arc<NamedFilter> {
+    Arc::new(NamedFilter { text: text.to_owned(), filter: Filter::parse(text).unwrap() })
 }
 
 fn prompt(purpose: Purpose, text: &str, cursor: usize) -> Prompt {
@@ -126,7 +127,7 @@ fn many_traces_with_the_selected_one_in_sight() {
 #[test]
 fn filtered_and_found() {
     let mut app = app(View::Traces, samples::traces());
-    app.query.filter = filter("duration > 50ms");
+    app.query.filter = Some(filter("duration > 50ms"));
     app.query.file = Some(samples::CHECKOUT);
     app.find = "checkout".to_owned();
     golden("traces-filtered", app);

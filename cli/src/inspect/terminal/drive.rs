@@ -1,0 +1,165 @@
+//! The loop: messages in, screens out. Generic over the terminal, so that tests drive the real one.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+use ratatui::crossterm::event::Event as Raw;
+
+use super::super::app::{Action, App, Event, update};
+use super::super::once::learn_size;
+use super::super::query::Query;
+use super::super::source::Delivery;
+use super::super::view::{self, Theme};
+use super::input;
+
+/// Time between two screens: 30 a second at most.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// What the loop waits for.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// From the terminal.
+    Input(Raw),
+    /// From the source.
+    Source(Delivery),
+    /// The process is asked to end.
+    Signal(Signal),
+    /// The terminal is gone.
+    InputGone(io::Error),
+    /// A thread panicked. The terminal is given back already.
+    Panicked,
+}
+
+/// What the loop acts on.
+pub(super) trait Outside {
+    /// Asks the source; never blocks.
+    fn ask(&mut self, query: Query);
+
+    /// Puts a text into the clipboard of the terminal.
+    fn copy(&mut self, text: &str) -> io::Result<()>;
+
+    /// Has the terminal tell what the mouse does, or no longer.
+    fn listen_to_mouse(&mut self, on: bool) -> io::Result<()>;
+
+    /// Stops the process until the shell continues it.
+    fn suspend(&mut self, mouse: bool) -> io::Result<()>;
+}
+
+/// How the viewer ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    Quit,
+    /// The last screen, to be left in the terminal.
+    Kept(String),
+    Signal(Signal),
+    Panicked,
+}
+
+/// The loop's state.
+pub(super) struct Drive<'a, B: Backend> {
+    pub(super) app: &'a mut App,
+    pub(super) theme: &'a Theme,
+    pub(super) screen: &'a mut Terminal<B>,
+    pub(super) outside: &'a mut dyn Outside,
+    /// A test has the viewer panic after so many screens.
+    pub(super) panic_after_draws: Option<u64>,
+}
+
+impl<B: Backend> Drive<'_, B>
+where
+    B::Error: Send + Sync + 'static,
+{
+    /// Runs until the viewer is quit.
+    pub(super) fn run(&mut self, messages: &Receiver<Message>) -> anyhow::Result<Ending> {
+        let mut asked = 0;
+        let mut draws = 0_u64;
+        let mut is_stale = true;
+        let mut due = Instant::now();
+        loop {
+            if self.app.query.number != asked {
+                asked = self.app.query.number;
+                self.outside.ask(self.app.asking());
+            }
+            let wait = due.saturating_duration_since(Instant::now());
+            if is_stale && wait.is_zero() {
+                self.draw()?;
+                (is_stale, due) = (false, Instant::now() + FRAME);
+                draws += 1;
+                assert!(
+                    self.panic_after_draws != Some(draws),
+                    "the test asked for a panic after {draws} screens"
+                );
+                continue;
+            }
+            let message = if is_stale {
+                match messages.recv_timeout(wait) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => return Ok(Ending::Quit),
+                }
+            } else if let Ok(message) = messages.recv() {
+                message
+            } else {
+                return Ok(Ending::Quit);
+            };
+            match self.take(message)? {
+                Step::Nothing => {}
+                Step::Draw => is_stale = true,
+                Step::End(ending) => return Ok(ending),
+            }
+        }
+    }
+
+    fn draw(&mut self) -> anyhow::Result<()> {
+        let (app, theme) = (&*self.app, self.theme);
+        self.screen.draw(|frame| view::draw(app, theme, frame))?;
+        Ok(())
+    }
+
+    fn take(&mut self, message: Message) -> anyhow::Result<Step> {
+        let event = match message {
+            Message::Input(raw) => input::event(self.app, raw),
+            Message::Source(Ok(snapshot)) => Some(Event::Snapshot(snapshot)),
+            Message::Source(Err(why)) => Some(Event::Failure(why)),
+            Message::Signal(signal) => return Ok(Step::End(Ending::Signal(signal))),
+            Message::InputGone(error) => return Err(anyhow::Error::new(error).context("terminal")),
+            Message::Panicked => return Ok(Step::End(Ending::Panicked)),
+        };
+        let Some(event) = event else { return Ok(Step::Nothing) };
+        // What fits on the screen depends on the state before the key.
+        learn_size(self.app, self.theme);
+        let action = update(self.app, event);
+        self.act(action)
+    }
+
+    fn act(&mut self, action: Action) -> anyhow::Result<Step> {
+        match action {
+            Action::None => return Ok(Step::Nothing),
+            Action::Redraw => {}
+            Action::Clear => self.screen.clear()?,
+            Action::Quit { keep_screen: false } => return Ok(Step::End(Ending::Quit)),
+            Action::Quit { keep_screen: true } => {
+                let (app, theme) = (&*self.app, self.theme);
+                let drawn = self.screen.draw(|frame| view::draw(app, theme, frame))?;
+                return Ok(Step::End(Ending::Kept(view::text(drawn.buffer))));
+            }
+            Action::Copy(text) => self.outside.copy(&text)?,
+            Action::Mouse(on) => self.outside.listen_to_mouse(on)?,
+            Action::Suspend => {
+                self.outside.suspend(self.app.is_mouse_on)?;
+                self.screen.clear()?;
+            }
+        }
+        Ok(Step::Draw)
+    }
+}
+
+enum Step {
+    Nothing,
+    Draw,
+    End(Ending),
+}
