@@ -23,7 +23,7 @@ use crate::{Error, Fault, Header, Report, Rule, Section};
 /// Largest entry that is read, in bytes: what the largest item could hold.
 const MAX_ENTRY_SIZE: u64 = 1 << 24;
 /// Bytes that are read at once when one entry after another is looked at: more would cost too much in a file of holes.
-const WINDOW: usize = 4096;
+pub(crate) const WINDOW: usize = 4096;
 /// Bytes that are read at once for one entry: most have fewer, so that one read is enough.
 const ONE_ENTRY: usize = 128;
 /// Bytes of refused entries that are read before further ones are refused unread, in sizes of the section: a bound
@@ -46,7 +46,7 @@ pub(crate) struct Dictionary {
     /// Start and end of accepted entries, from the start of the section.
     accepted: BTreeMap<u64, u64>,
     /// Bytes of entries that were read and are damaged, overlap another one or hold too many zeros.
-    refused_bytes: u64,
+    pub(crate) refused_bytes: u64,
     /// Those in entries that are kept.
     zeros: Zeros,
     /// Bytes known to be published.
@@ -124,7 +124,7 @@ impl Dictionary {
     }
 
     /// Reads and checks the entry at `at` bytes from the start of the section.
-    fn raw_entry(&mut self, at: u64, window: &mut Window<'_>) -> Result<RawEntry, String> {
+    pub(crate) fn raw_entry(&mut self, at: u64, window: &mut Window<'_>) -> Result<RawEntry, String> {
         let (offset, limit) = (self.section.offset + at, self.section.length);
         let what = "the dictionary";
         if at < size(DictionaryHeader::SIZE) || at.saturating_add(size(EntryHeader::SIZE)) > limit {

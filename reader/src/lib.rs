@@ -33,6 +33,7 @@ mod decode;
 mod definition;
 mod dictionary;
 mod directory;
+mod entries;
 mod error;
 mod header;
 mod items;
@@ -64,6 +65,7 @@ mod sync {
 
 pub use acknowledge::Exporter;
 pub use directory::{Changes, Directory, FileFault, recording_paths};
+pub use entries::{Entries, EntryCount};
 pub use error::Error;
 pub use header::{Header, Pool, Section};
 pub use losses::{Fill, Losses, PoolFill, SignalLosses, Usage};

@@ -20,7 +20,7 @@ use crate::model::{Event, Measurement, Position, Record, Series, Span};
 use crate::pool::{Mode, SegmentReader};
 use crate::segment::RecordRules;
 use crate::source::Source;
-use crate::{Error, Fill, Header, Losses, Observer, Report, losses, process, verify};
+use crate::{Entries, Error, Fill, Header, Losses, Observer, Report, losses, process, verify};
 
 /// Most exemplars that a series is given: the latest ones.
 pub const MAX_EXEMPLARS: usize = 16;
@@ -213,6 +213,15 @@ impl Recording {
     /// [`Error::TooShort`] or [`Error::Io`] if the start of the dictionary or of the metric cells cannot be read.
     pub fn fill(&self) -> Result<Fill, Error> {
         losses::fill(&self.inner)
+    }
+
+    /// Counts the entries of the dictionary by kind: those that were published since the last time, and of a very
+    /// large dictionary a part of them each time.
+    ///
+    /// # Errors
+    /// [`Error::TooShort`] or [`Error::Io`] if the start of the dictionary cannot be read.
+    pub fn count_entries(&self, entries: &mut Entries) -> Result<(), Error> {
+        entries.count(&self.inner)
     }
 
     /// Checks every structure and decodes every record.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use otlp_mmap_reader::model::{Measurement, MetricStream, Point, Position, Scope, Series, Text};
-use otlp_mmap_reader::{Fault, Fill, Liveness, Losses, Signal};
+use otlp_mmap_reader::{EntryCount, Fault, Fill, Liveness, Losses, Signal};
 
 use crate::record::OwnedRecord;
 
@@ -271,6 +271,8 @@ pub(crate) struct FileRow {
     pub(crate) size: u64,
     /// `None`: cannot be read any more.
     pub(crate) fill: Option<Fill>,
+    /// Entries of its dictionary: strings, resources, scopes, metric streams, attribute sets.
+    pub(crate) entries: [EntryCount; 5],
     /// `None`: cannot be read, or not exactly.
     pub(crate) losses: Option<Losses>,
     /// Records that the viewer was too slow to see: spans, events, measurements.

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use otlp_mmap_reader::model::{
     Event, Measurement, Number, Point, Position, Record, Series, Span, Text, Value,
 };
-use otlp_mmap_reader::{Counter, Fault, Fill, Liveness, Losses, PoolFill, Rule, Signal, SignalLosses, Usage};
+use otlp_mmap_reader::{
+    Counter, EntryCount, Fault, Fill, Liveness, Losses, PoolFill, Rule, Signal, SignalLosses, Usage,
+};
 
 pub(crate) use self::hostile::{NAMES, hostile};
 use super::model::{
@@ -352,21 +354,26 @@ pub(crate) fn series_rows() -> Vec<SeriesRow> {
     ]
 }
 
-/// The chart of a row, with an exemplar; buckets as the source makes them of [`samples::histogram`] and
-/// [`samples::exponential_histogram`].
+/// The chart of a row, with an exemplar; buckets and percentiles as the source makes them of [`samples::histogram`]
+/// and [`samples::exponential_histogram`].
 pub(crate) fn chart(row: SeriesRow) -> Chart {
     let bucket =
         |(lower, upper, count): &(f64, f64, u64)| Bucket { lower: *lower, upper: *upper, count: *count };
-    let buckets: &[(f64, f64, u64)] = match row.series.point {
-        Point::Histogram { .. } => &[(f64::NEG_INFINITY, 0.5, 2), (0.5, 5.0, 0), (5.0, f64::INFINITY, 1)],
-        Point::ExponentialHistogram { .. } => &[(0.0, 0.0, 1), (1.0, 2.0, 1), (2.0, 4.0, 2)],
-        _ => &[],
+    let (buckets, percentiles): (&[(f64, f64, u64)], _) = match row.series.point {
+        Point::Histogram { .. } => (
+            &[(f64::NEG_INFINITY, 0.5, 2), (0.5, 5.0, 0), (5.0, f64::INFINITY, 1)],
+            Some([0.4375, 6.4, 6.7, 6.94]),
+        ),
+        Point::ExponentialHistogram { .. } => {
+            (&[(0.0, 0.0, 1), (1.0, 2.0, 1), (2.0, 4.0, 2)], Some([2.0, 3.6, 3.8, 3.96]))
+        }
+        _ => (&[], None),
     };
     Chart {
         point: row.series.point.clone(),
         exemplars: vec![Measurement { time_unix_nano: NOON + 3 * SECOND, ..samples::measurement() }],
         buckets: buckets.iter().map(bucket).collect(),
-        percentiles: (!buckets.is_empty()).then_some([0.4, 3.0, 5.5, 6.8]),
+        percentiles,
         row,
     }
 }
@@ -463,6 +470,8 @@ pub(crate) fn file_row(id: FileId, service: &str, liveness: Liveness) -> FileRow
         header: header.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
         size: 16 << 20,
         fill: Some(fill(u64::from(id.0) * 20 + 35)),
+        entries: [(1_200, 96 << 10), (1, 160), (2, 256), (5, 640), (300, 24 << 10)]
+            .map(|(count, bytes)| EntryCount { count, bytes }),
         losses: Some(losses(0, 0)),
         missed: [0; 3],
         in_flight: 0,

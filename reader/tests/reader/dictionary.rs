@@ -5,7 +5,7 @@ use otlp_mmap_format::{
     seal,
 };
 use otlp_mmap_reader::model::{Record, Span, Value};
-use otlp_mmap_reader::{Batch, Report, Rule};
+use otlp_mmap_reader::{Batch, Entries, Report, Rule};
 use zerocopy::IntoBytes;
 
 use crate::observer::rules;
@@ -58,6 +58,35 @@ fn a_resource_without_an_instance_id_gets_the_id_of_the_file() {
     let uuid = "30313233-3435-3637-3839-616263646566";
     assert_eq!(attributes(0), [("service.name", text("shop")), ("service.instance.id", text(uuid))]);
     assert_eq!(attributes(1), [("service.instance.id", text("mine"))]);
+}
+
+#[test]
+fn entries_are_counted_by_kind_and_counting_goes_on() {
+    let mut image = Image::new();
+    let mut entries = Entries::default();
+    image.open().count_entries(&mut entries).unwrap();
+    let before = entries.clone();
+    let strings = |entries: &Entries| (entries.kinds[0].count, entries.kinds[0].bytes);
+    let damaged = image.string("damaged");
+    image.string("whole");
+    image.bytes[entry_at(damaged) + EntryHeader::SIZE] ^= 4;
+    let recording = image.open();
+    for _ in 0..2 {
+        recording.count_entries(&mut entries).unwrap();
+        let (count, bytes) = strings(&before);
+        assert_eq!(
+            strings(&entries),
+            (count + 1, bytes + (EntryHeader::SIZE as u64 + 5).next_multiple_of(8))
+        );
+        assert_eq!(entries.kinds[1..], before.kinds[1..]);
+    }
+    let mut fresh = Entries::default();
+    recording.count_entries(&mut fresh).unwrap();
+    assert_eq!(fresh.kinds, entries.kinds);
+    let counts = fresh.kinds.map(|kind| kind.count);
+    assert!(counts[..3].iter().all(|count| *count > 0), "{counts:?}");
+    let whole: u64 = counts.iter().sum();
+    assert_eq!(whole, recording.verify().unwrap().readable.dictionary_entries);
 }
 
 #[test]

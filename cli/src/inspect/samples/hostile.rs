@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use otlp_mmap_reader::Usage;
 use otlp_mmap_reader::model::{Point, Record, Series, Span, Text, Value};
-use otlp_mmap_reader::{Fill, Liveness, PoolFill};
+use otlp_mmap_reader::{EntryCount, Fill, Liveness, PoolFill, Usage};
 
 use super::super::model::{
     Bucket, Chart, EventRow, FileId, FileRow, Lint, LintRule, OperationId, OperationRow, SeriesRow, Snapshot,
@@ -162,6 +161,7 @@ fn hostile_files(name: &dyn Fn(usize) -> Text) -> Vec<FileRow> {
         vanished: true,
         size: u64::MAX,
         fill: (i != 2).then(|| worst.clone()),
+        entries: [EntryCount { count: u64::MAX, bytes: u64::MAX }; 5],
         losses: (i != 3).then(|| losses(u64::MAX, u64::MAX)),
         missed: [u64::MAX; 3],
         in_flight: usize::MAX,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use otlp_mmap_reader::model::{Measurement, Record, Text};
-use otlp_mmap_reader::{Fault, Fill, Liveness, Losses, Observer, Recording, Report, Rule, Signal};
+use otlp_mmap_reader::{Entries, Fault, Fill, Liveness, Losses, Observer, Recording, Report, Rule, Signal};
 
 use super::history::SeriesTable;
 use super::intern::{FastHash, Interner, SpanKey};
@@ -46,6 +46,7 @@ pub(super) struct File {
     pub(super) in_flight: Vec<Arc<SpanRow>>,
     pub(super) series: SeriesTable,
     pub(super) fill: Option<Fill>,
+    pub(super) entries: Entries,
     pub(super) losses: Option<Losses>,
     pub(super) missed: [u64; 3],
     pub(super) faults: Arc<[Fault]>,
@@ -95,6 +96,7 @@ impl File {
             in_flight: Vec::new(),
             series: SeriesTable::default(),
             fill: None,
+            entries: Entries::default(),
             losses: None,
             missed: [0; 3],
             faults: Arc::default(),
@@ -276,6 +278,8 @@ impl File {
         let (fill, losses) = (recording.fill().ok(), observer.losses().ok());
         let mut changed = fill != self.fill || losses != self.losses;
         (self.fill, self.losses) = (fill, losses);
+        // What cannot be counted is told by those who use it. Entries that are new make the dictionary fuller.
+        let _ = recording.count_entries(&mut self.entries);
         let mut report = Report::default();
         let series = recording.series(&mut report).unwrap_or_default();
         changed |= self.take_faults(report);

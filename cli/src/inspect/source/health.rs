@@ -30,6 +30,7 @@ fn row(file: &File) -> FileRow {
         header: Arc::clone(&file.header),
         size: file.size,
         fill: file.fill.clone(),
+        entries: file.entries.kinds,
         losses: file.losses.clone(),
         missed: file.missed,
         in_flight: file.in_flight.len(),

@@ -13,6 +13,9 @@ use crate::record::RecordView;
 /// kept.
 const MAX_POINT_BYTES: usize = 32 << 20;
 
+/// Most samples that are kept of all series of a recording: where there are many series, each has fewer.
+const MAX_SAMPLES: usize = 1 << 20;
+
 /// The series of a recording, in the order of the file.
 #[derive(Debug, Default)]
 pub(super) struct SeriesTable {
@@ -40,13 +43,14 @@ impl SeriesTable {
         let mut before: HashMap<_, _> =
             std::mem::take(&mut self.series).into_iter().map(|entry| (entry.series.series, entry)).collect();
         let mut changed = before.len() != series.len();
+        let most = samples_each(series.len());
         for series in series {
             let hit = polling.filter.is_none_or(|filter| filter.matches(&RecordView::Metric(&series)));
             let last = before.remove(&series.series);
             changed |= last.as_ref().is_none_or(|last| !is_same(&last.series, &series));
             let mut entry = last.unwrap_or_else(|| SeriesEntry::new(&series, polling));
             entry.hit = hit;
-            self.sample(&mut entry, series, polling.now);
+            self.sample(&mut entry, series, polling.now, most);
             self.series.push(entry);
         }
         for entry in before.into_values() {
@@ -55,8 +59,9 @@ impl SeriesTable {
         changed
     }
 
-    fn sample(&mut self, entry: &mut SeriesEntry, series: Series, now: u64) {
-        let first = entry.samples.len().saturating_add(1).saturating_sub(SAMPLES);
+    /// Adds what a series is now; of its samples the newest `most` stay.
+    fn sample(&mut self, entry: &mut SeriesEntry, series: Series, now: u64, most: usize) {
+        let first = entry.samples.len().saturating_add(1).saturating_sub(most);
         for gone in entry.points.drain(..first.min(entry.points.len())).flatten() {
             self.point_bytes = forget(self.point_bytes, &gone);
         }
@@ -107,6 +112,11 @@ impl SeriesEntry {
         let Some(Some(point)) = self.points.get(last) else { return (Arc::clone(&self.series), samples) };
         (Arc::new(Series { point: Point::clone(point), ..Series::clone(&self.series) }), samples)
     }
+}
+
+/// Samples that each of so many series may keep; two at least, which make a rate.
+pub(super) fn samples_each(count: usize) -> usize {
+    (MAX_SAMPLES / count.max(1)).clamp(2, SAMPLES)
 }
 
 /// Bytes that a point takes.

@@ -133,8 +133,12 @@ fn draw_line(pen: &mut Pen<'_>, area: Rect, history: &[Sample]) {
     let margin = width(&highest).max(width(&lowest));
     let left = u16::try_from(margin + 1).unwrap_or(u16::MAX).min(area.width);
     let times = u16::from(area.height >= 4);
-    let plot =
-        Rect { x: area.x.saturating_add(left), width: area.width - left, height: area.height - times, ..area };
+    let plot = Rect {
+        x: area.x.saturating_add(left),
+        width: area.width - left,
+        height: area.height - times,
+        ..area
+    };
     let style = pen.style(Role::Dim);
     let bottom = usize::from(plot.height).saturating_sub(1);
     pen.put(area, 0, bottom, &fit(&lowest, margin, true, pen.theme.symbols), style);
@@ -237,15 +241,19 @@ fn draw_buckets(pen: &mut Pen<'_>, area: Rect, chart: &Chart) {
     let most = groups.iter().map(|bucket| bucket.count).max().unwrap_or(0);
     let labels: Vec<String> = groups.iter().map(label).collect();
     let margin = labels.iter().map(|label| width(label)).max().unwrap_or(0);
-    let room = usize::from(area.width).saturating_sub(margin + 2 + 6 + 4);
+    let ends: Vec<(String, String)> =
+        groups.iter().map(|bucket| (count(bucket.count), percentile_marks(chart, bucket))).collect();
+    // A blank before each of bar, count and marks.
+    let behind = ends.iter().map(|(count, marks)| width(count) + width(marks) + 3).max().unwrap_or(0);
+    let room = usize::from(area.width).saturating_sub(margin + behind);
     let symbols = pen.theme.symbols;
-    for (y, (bucket, label)) in groups.iter().zip(labels).enumerate() {
+    for (y, ((bucket, label), (count, marks))) in groups.iter().zip(labels).zip(ends).enumerate() {
         let x = pen.put(area, 0, y, &fit(&label, margin, true, symbols), pen.style(Role::Dim));
         let x = x + 1;
         let share = if most > 0 { to_f64(bucket.count) / to_f64(most) } else { 0.0 };
         let x = x + pen.put(area, x, y, bar(share, room, symbols).trim_end(), pen.style(Role::Plot));
-        let x = x + 1 + pen.put(area, x + 1, y, &count(bucket.count), pen.style(Role::Text));
-        pen.put(area, x + 1, y, &percentile_marks(chart, bucket), pen.style(Role::Key));
+        let x = x + 1 + pen.put(area, x + 1, y, &count, pen.style(Role::Text));
+        pen.put(area, x + 1, y, &marks, pen.style(Role::Key));
     }
 }
 
@@ -271,7 +279,10 @@ fn label(bucket: &Bucket) -> String {
 fn percentile_marks(chart: &Chart, bucket: &Bucket) -> String {
     let names = ["p50", "p90", "p95", "p99"];
     let values = chart.percentiles.unwrap_or([f64::NAN; 4]);
-    let inside = |value: f64| value > bucket.lower && value <= bucket.upper;
+    // The bucket of zeros has no width.
+    let is_point = bucket.lower.to_bits() == bucket.upper.to_bits();
+    let inside =
+        |value: f64| value <= bucket.upper && (value > bucket.lower || is_point && value >= bucket.lower);
     let marks: Vec<&str> =
         names.into_iter().zip(values).filter(|(_, value)| inside(*value)).map(|(name, _)| name).collect();
     marks.join(" ")

@@ -1,6 +1,6 @@
 //! A recording in lines: header, fill, losses, dictionary, faults, lints.
 
-use otlp_mmap_reader::{Counter, Liveness, SignalLosses, Usage};
+use otlp_mmap_reader::{Counter, EntryCount, Liveness, SignalLosses, Usage};
 
 use super::super::app::App;
 use super::super::cells::{count, file_state, lint_name, parts, safe, share};
@@ -26,6 +26,7 @@ pub(super) fn lines(app: &App, theme: &Theme) -> Vec<Line> {
         lines.extend(fill(file, theme));
         lines.extend(losses(file));
         lines.extend(faults(file));
+        lines.extend(dictionary(file));
     }
     if !app.snapshot.problems.is_empty() {
         lines.push(Line::title("Cannot be read"));
@@ -93,7 +94,7 @@ fn amount(name: &str, usage: Usage) -> String {
 
 /// Bytes in the largest unit that fits.
 fn bytes(number: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     let unit = UNITS.iter().find(|(_, unit)| number >= *unit);
     unit.map_or_else(
         || format!("{number} bytes"),
@@ -114,6 +115,19 @@ fn losses(file: &FileRow) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// What stands in the dictionary, by kind of entry.
+fn dictionary(file: &FileRow) -> Vec<Line> {
+    let names = ["strings", "resources", "scopes", "streams", "attributes"];
+    let line = |(name, entries): (&str, &EntryCount)| {
+        let texts =
+            [(format!("{name:<13}"), Role::Name), (format!("{:>6}", count(entries.count)), Role::Strong)];
+        let bytes = (format!(" {}", bytes(entries.bytes)), Role::Dim);
+        Line::new(1, texts.into_iter().chain([bytes]).collect())
+    };
+    let lines = names.into_iter().zip(&file.entries).map(line);
+    std::iter::once(Line::title("Dictionary")).chain(lines).collect()
 }
 
 fn signal_losses(losses: &SignalLosses) -> Line {
@@ -205,6 +219,6 @@ mod tests {
         assert_eq!(bytes(0), "0 bytes");
         assert_eq!(bytes(1_536), "1.5 KiB");
         assert_eq!(bytes(16 << 20), "16.0 MiB");
-        assert!(bytes(u64::MAX).ends_with(" GiB"));
+        assert!(bytes(u64::MAX).ends_with(" TiB"));
     }
 }

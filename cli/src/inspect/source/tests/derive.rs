@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{event_row, id, row, trace};
-use crate::inspect::model::{RATE_PARTS, Sample, SpanRow, TraceRow, Waterfall};
+use crate::inspect::model::{RATE_PARTS, SAMPLES, Sample, SpanRow, TraceRow, Waterfall};
 use crate::inspect::source::cursor::Cursor;
 use crate::inspect::source::intern::Interner;
 use crate::inspect::source::rows::EventEntry;
@@ -296,4 +296,11 @@ fn texts_are_held_once() {
     let (one, other) = (interner.service(&scope), interner.service(&crate::samples::scope()));
     assert_eq!(&*one, "checkout");
     assert!(Arc::ptr_eq(&one, &other));
+}
+
+#[test]
+fn many_series_share_what_is_kept_of_the_past() {
+    let most = crate::inspect::source::history::samples_each;
+    assert_eq!((most(0), most(1), most(4_000)), (SAMPLES, SAMPLES, SAMPLES));
+    assert_eq!((most(1 << 14), most(1 << 24)), (64, 2));
 }

@@ -1,15 +1,31 @@
-//! Figures, not claims: `cargo test --release -p otlp-mmap --lib inspect::source::tests::speed -- --ignored --nocapture`.
+//! Figures, not claims: `cargo test --release -p otlp-mmap --lib inspect::source::tests::speed -- --ignored --nocapture --test-threads 1`.
 
-use std::time::Instant;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use otlp_mmap_writer::{Config, Value};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
 
 use super::{Model, NOON, Recorded, SECOND, filter, open, query, spec, trace};
+use crate::inspect::app::{App, Event, Options, update};
+use crate::inspect::model::Snapshot;
 use crate::inspect::query::{Query, View};
+use crate::inspect::source::Source;
+use crate::inspect::view::{self, Palette, Theme};
+use crate::io::SystemClock;
 
 const VIEWS: [View; 6] =
     [View::Traces, View::Operations, View::Waterfall, View::Events, View::Metrics, View::File];
 const NAMES: [&str; 5] = ["GET /cart", "GET /users/:id", "POST /order", "SELECT", "publish"];
+const SIZE: (u16, u16) = (140, 40);
+
+fn in_milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
 
 /// Time of the third of three runs: caches are as warm as they get.
 fn milliseconds(mut run: impl FnMut()) -> f64 {
@@ -17,9 +33,29 @@ fn milliseconds(mut run: impl FnMut()) -> f64 {
     for _ in 0..3 {
         let begin = Instant::now();
         run();
-        last = begin.elapsed().as_secs_f64() * 1e3;
+        last = in_milliseconds(begin.elapsed());
     }
     last
+}
+
+/// Processes that run or want to, as a mean of the last minute.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    format!("load {} on {cores} cores", text.split(' ').next().unwrap_or("unknown"))
+}
+
+/// Bytes of memory that this process has in use and that are no file's.
+fn memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+/// Time that the calling thread had a core.
+fn thread_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
 /// Ten spans a trace, and an event for every fourth.
@@ -36,16 +72,58 @@ fn record(recorded: &Recorded, numbers: std::ops::Range<u64>) {
     }
 }
 
+/// A viewer with a screen in memory.
+struct Screen {
+    app: App,
+    theme: Theme,
+    terminal: Terminal<TestBackend>,
+}
+
+impl Screen {
+    fn new(view: View) -> Self {
+        let options = Options { view, ..Options::default() };
+        let terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).unwrap();
+        Self { app: App::new(SIZE, options), theme: Theme::new(Palette::Dark, false), terminal }
+    }
+
+    fn draw(&mut self) {
+        self.terminal.draw(|frame| view::draw(&self.app, &self.theme, frame)).unwrap();
+    }
+
+    fn show(&mut self, snapshot: Arc<Snapshot>) {
+        update(&mut self.app, Event::Snapshot(snapshot));
+        self.draw();
+    }
+}
+
 fn views(model: &mut Model, now: u64) {
     for view in VIEWS {
-        let query = Query { trace: Some(trace(77)), ..query(view) };
-        println!("  {view:?}: {:.1} ms", milliseconds(|| drop(model.answer(&query, now))));
+        let mut screen = Screen::new(view);
+        screen.app.query.trace = Some(trace(77));
+        let answer = milliseconds(|| drop(model.answer(&screen.app.asking(), now)));
+        let snapshot = Arc::new(model.answer(&screen.app.asking(), now));
+        screen.show(Arc::clone(&snapshot));
+        let taken = milliseconds(|| drop(update(&mut screen.app, Event::Snapshot(Arc::clone(&snapshot)))));
+        let drawn = milliseconds(|| screen.draw());
+        println!("  {view:?}: answer {answer:.1} ms, taken over in {taken:.2} ms, drawn in {drawn:.2} ms");
     }
     let back = Query { until: Some(NOON + 60 * SECOND), ..query(View::Traces) };
-    println!("  Traces, rewound: {:.1} ms", milliseconds(|| drop(model.answer(&back, now))));
+    println!("  Traces, rewound: answer {:.1} ms", milliseconds(|| drop(model.answer(&back, now))));
     let begin = Instant::now();
     let snapshot = model.answer(&Query { filter: filter("n > 5000"), ..query(View::Traces) }, now);
-    println!("  a new filter: {:.1} ms, {} hits", begin.elapsed().as_secs_f64() * 1e3, snapshot.totals.hits);
+    println!("  a new filter: {:.1} ms, {} hits", in_milliseconds(begin.elapsed()), snapshot.totals.hits);
+    model.answer(&query(View::Traces), now);
+}
+
+/// From the name of a file to the screen.
+fn first_screen(path: &Path, now: u64) -> (Duration, Arc<Snapshot>) {
+    let begin = Instant::now();
+    let mut model = open(path);
+    model.poll(now);
+    let mut screen = Screen::new(View::Traces);
+    let snapshot = Arc::new(model.answer(&screen.app.asking(), now));
+    screen.show(Arc::clone(&snapshot));
+    (begin.elapsed(), snapshot)
 }
 
 #[test]
@@ -54,17 +132,13 @@ fn a_full_file_of_16_mib() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.otlpmm");
     let recorded = Recorded::with(Config::new(&path), "shop");
-    record(&recorded, 0..200_000);
+    record(&recorded, 0..300_000);
     let now = NOON + 600 * SECOND;
-    for _ in 0..3 {
-        let begin = Instant::now();
-        let mut model = open(&path);
-        model.poll(now);
-        let read = begin.elapsed();
-        let snapshot = model.answer(&query(View::Traces), now);
-        let all = begin.elapsed();
+    println!("a full file of 16 MiB, {}", load());
+    for _ in 0..5 {
+        let (time, snapshot) = first_screen(&path, now);
         let (spans, events) = (snapshot.totals.spans, snapshot.totals.events);
-        println!("{spans} spans, {events} events: read in {read:?}, first snapshot after {all:?}");
+        println!("  {spans} spans, {events} events: first screen after {:.1} ms", in_milliseconds(time));
     }
     let mut model = open(&path);
     model.poll(now);
@@ -73,7 +147,7 @@ fn a_full_file_of_16_mib() {
     println!("  a poll with a second look: {:.2} ms", {
         let begin = Instant::now();
         model.poll(now + 2 * SECOND);
-        begin.elapsed().as_secs_f64() * 1e3
+        in_milliseconds(begin.elapsed())
     });
 }
 
@@ -81,18 +155,136 @@ fn a_full_file_of_16_mib() {
 #[ignore = "prints figures"]
 fn a_million_spans() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("a.otlpmm");
-    let mut config = Config::new(&path);
-    config.segment_size = 1 << 20;
-    (config.span_segments, config.event_segments) = (256, 64);
-    let recorded = Recorded::with(config, "shop");
-    record(&recorded, 0..1_000_000);
+    let files: Vec<_> = (0..4_u64)
+        .map(|file| {
+            let mut config = Config::new(directory.path().join(format!("{file}.otlpmm")));
+            config.segment_size = 1 << 20;
+            (config.span_segments, config.event_segments) = (64, 16);
+            let recorded = Recorded::with(config, "shop");
+            record(&recorded, file * 250_000..(file + 1) * 250_000);
+            recorded
+        })
+        .collect();
     let now = NOON + 6_000 * SECOND;
-    let mut model = open(&path);
-    let begin = Instant::now();
+    println!("a million spans in {} files, {}", files.len(), load());
+    let before = memory();
+    let (begin, mut model) = (Instant::now(), open(directory.path()));
     model.poll(now);
-    println!("read in {:?}", begin.elapsed());
-    let totals = model.answer(&query(View::Traces), now).totals;
-    println!("{} spans, {} events", totals.spans, totals.events);
+    println!("  read in {:.0} ms", in_milliseconds(begin.elapsed()));
+    let mut screen = Screen::new(View::Traces);
+    let snapshot = Arc::new(model.answer(&screen.app.asking(), now));
+    screen.show(Arc::clone(&snapshot));
+    println!("  first screen after {:.0} ms", in_milliseconds(begin.elapsed()));
+    let rows = snapshot.totals.spans + snapshot.totals.events;
+    drop((snapshot, screen));
+    model.answer(&query(View::File), now);
+    // What the first read took and gave back may be in use again: this is more than the rows alone.
+    let bytes = memory().saturating_sub(before);
+    println!("  {rows} rows in {} MiB: {} bytes a row", bytes >> 20, bytes / u64::try_from(rows).unwrap());
     views(&mut model, now);
+}
+
+/// A thread that records as fast as it can until it is told to stop.
+struct Load {
+    stop: Arc<AtomicBool>,
+    recorded: Arc<AtomicU64>,
+    thread: thread::JoinHandle<Recorded>,
+}
+
+impl Load {
+    fn start(recorded: Recorded) -> Self {
+        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&count));
+        let thread = thread::spawn(move || {
+            let mut number = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                record(&recorded, number..number + 100);
+                number += 100;
+                counted.store(number, Ordering::Relaxed);
+            }
+            recorded
+        });
+        Self { stop, recorded: count, thread }
+    }
+
+    fn stop(self) -> (Recorded, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        let recorded = self.thread.join().unwrap();
+        (recorded, self.recorded.load(Ordering::Relaxed))
+    }
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn frames_while_a_writer_records_at_full_speed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.otlpmm");
+    let writer = Load::start(Recorded::with(Config::new(&path), "shop"));
+    thread::sleep(Duration::from_millis(500));
+    println!("frames under load, {}", load());
+    for view in [View::Traces, View::Operations, View::Events, View::File] {
+        let mut model = open(&path);
+        let mut screen = Screen::new(view);
+        let mut times: [Vec<f64>; 4] = Default::default();
+        for _ in 0..40 {
+            let begin = Instant::now();
+            model.poll(NOON + 600 * SECOND);
+            let polled = begin.elapsed();
+            let snapshot = Arc::new(model.answer(&screen.app.asking(), NOON + 600 * SECOND));
+            let answered = begin.elapsed();
+            screen.show(snapshot);
+            let all = begin.elapsed();
+            for (list, time) in times.iter_mut().zip([polled, answered - polled, all - answered, all]) {
+                list.push(in_milliseconds(time));
+            }
+            thread::sleep(Duration::from_millis(33));
+        }
+        let texts = ["poll", "answer", "screen", "all"].iter().zip(&mut times).map(|(name, list)| {
+            list.sort_by(f64::total_cmp);
+            format!("{name} {:.1} / {:.1} ms", list[list.len() / 2], list[list.len() - 1])
+        });
+        println!("  {view:?}, median / most: {}", texts.collect::<Vec<_>>().join(", "));
+    }
+    let (_, count) = writer.stop();
+    println!("  {count} spans were recorded meanwhile");
+}
+
+/// Spans a second, and nanoseconds of its core that each took, in `time`.
+fn pace(recorded: &Recorded, from: &mut u64, time: Duration) -> (f64, f64) {
+    let (begin, used, first) = (Instant::now(), thread_time(), *from);
+    while begin.elapsed() < time {
+        record(recorded, *from..*from + 1_000);
+        *from += 1_000;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a figure")]
+    let count = (*from - first) as f64;
+    (count / begin.elapsed().as_secs_f64(), (thread_time() - used).as_secs_f64() * 1e9 / count)
+}
+
+#[test]
+#[ignore = "prints figures"]
+fn what_the_viewer_costs_the_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.otlpmm");
+    let recorded = Recorded::with(Config::new(&path), "shop");
+    let mut number = 0;
+    pace(&recorded, &mut number, Duration::from_millis(300));
+    let (mut alone, mut watched) = (Vec::new(), Vec::new());
+    println!("what the viewer costs the writer, {}", load());
+    for _ in 0..12 {
+        alone.push(pace(&recorded, &mut number, Duration::from_millis(400)));
+        let source = Source::spawn(vec![path.clone()], SystemClock, drop).unwrap();
+        source.ask(query(View::Traces));
+        watched.push(pace(&recorded, &mut number, Duration::from_millis(400)));
+    }
+    let median = |list: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
+        let mut values: Vec<f64> = list.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let [rate, watched_rate] = [&alone, &watched].map(|list| median(list, |pair| pair.0));
+    let [cost, watched_cost] = [&alone, &watched].map(|list| median(list, |pair| pair.1));
+    println!("  alone: {rate:.0} spans/s, {cost:.0} ns of a core each");
+    println!("  watched: {watched_rate:.0} spans/s, {watched_cost:.0} ns of a core each");
+    println!("  ratio: {:.3} of the rate, {:.3} of the time", watched_rate / rate, watched_cost / cost);
 }

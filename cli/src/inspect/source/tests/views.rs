@@ -180,6 +180,10 @@ fn files_tell_their_state_fill_and_losses() {
     assert_eq!(full.losses, otlp_mmap_reader::Recording::open(&full.path).unwrap().losses().ok());
     assert_eq!((full.pid, full.liveness), (std::process::id(), Liveness::Alive));
     assert!(full.header.iter().any(|(name, value)| *name == "when full" && value == "overwrite-oldest"));
+    // One resource, one scope, and the keys of attributes.
+    let counts = full.entries.map(|kind| kind.count);
+    assert!(counts[0] >= 2 && counts[1..] == [1, 1, 0, 0], "{counts:?}");
+    assert!(full.entries[..3].iter().all(|kind| kind.bytes > 0));
     let rules: Vec<_> = snapshot.lints.iter().map(|lint| lint.rule).collect();
     assert_eq!(rules, [LintRule::Losses]);
     for key in [FileKey::Name, FileKey::Process, FileKey::Losses, FileKey::State] {
