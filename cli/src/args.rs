@@ -86,7 +86,7 @@ pub(crate) struct Inspect {
     #[arg(long = "where", value_name = "EXPR")]
     pub(crate) filter: Option<String>,
     /// Print one screen as text: traces, metrics, events, file, operations, waterfall (of the first trace) or
-    /// waterfall=TRACE_ID
+    /// `waterfall=TRACE_ID`
     #[arg(long, value_name = "VIEW")]
     pub(crate) once: Option<Screen>,
     /// Columns and rows of the screen that --once prints

@@ -30,18 +30,15 @@ pub(super) fn run(args: &Inspect, paint: Paint, io: &mut Io<'_>) -> anyhow::Resu
     if notes.failed() {
         return Ok(Exit::Error);
     }
-    match args.once {
-        Some(screen) => {
-            let text = inspect::screen(setup, screen, args.size, io.clock.now_unix_nano())?;
-            io.stdout.write_all(text.as_bytes())?;
-            Ok(Exit::Success)
-        }
-        None => {
-            let (exit, kept) = inspect::show(setup)?;
-            io.stdout.write_all(kept.unwrap_or_default().as_bytes())?;
-            Ok(exit)
-        }
-    }
+    let (exit, text) = if let Some(screen) = args.once {
+        let text = inspect::screen(setup, screen, args.size, io.clock.now_unix_nano())?;
+        (Exit::Success, text)
+    } else {
+        let (exit, kept) = inspect::show(setup)?;
+        (exit, kept.unwrap_or_default())
+    };
+    io.stdout.write_all(text.as_bytes())?;
+    Ok(exit)
 }
 
 fn setup(args: &Inspect, paint: Paint) -> anyhow::Result<Setup> {

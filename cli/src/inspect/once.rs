@@ -90,15 +90,15 @@ pub(super) fn print(
         options.trace = model.answer(&traces, now).traces.first().map(|row| row.trace_id);
     }
     let mut app = App::new((columns, rows), options);
-    settle(&mut app, theme, &mut |query| model.answer(query, now));
+    settle(&mut app, &mut |query| model.answer(query, now));
     draw(&app, theme)
 }
 
 /// Answers until nothing more is asked for.
-fn settle(app: &mut App, theme: &Theme, answer: &mut dyn FnMut(&Query) -> Snapshot) {
+fn settle(app: &mut App, answer: &mut dyn FnMut(&Query) -> Snapshot) {
     for _ in 0..MAX_ANSWERS {
         let asked = app.query.number;
-        learn_size(app, theme);
+        learn_size(app);
         let snapshot = answer(&app.asking());
         update(app, Event::Snapshot(Arc::new(snapshot)));
         if app.query.number == asked {
@@ -108,7 +108,7 @@ fn settle(app: &mut App, theme: &Theme, answer: &mut dyn FnMut(&Query) -> Snapsh
 }
 
 /// Tells the state what fits on the screen.
-pub(super) fn learn_size(app: &mut App, theme: &Theme) {
+pub(super) fn learn_size(app: &mut App) {
     app.page = view::page(app);
     app.detail_end = if app.is_detail_open { view::detail_end(app) } else { usize::MAX };
 }

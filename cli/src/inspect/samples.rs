@@ -6,21 +6,19 @@ mod hostile;
 
 use std::sync::Arc;
 
-use otlp_mmap_reader::model::{
-    Event, Measurement, Number, Point, Position, Record, Series, Span, Text, Value,
-};
+use otlp_mmap_reader::model::{Event, Measurement, Number, Point, Position, Record, Series, Span, Text};
 use otlp_mmap_reader::{
     Counter, EntryCount, Fault, Fill, Liveness, Losses, PoolFill, Rule, Signal, SignalLosses, Usage,
 };
 
-pub(crate) use self::hostile::{NAMES, hostile};
+pub(crate) use self::hostile::hostile;
 use super::model::{
     Bucket, Chart, Detail, EventRow, FileId, FileRow, Lint, LintRule, OperationId, OperationRow, RATE_PARTS,
     RecordId, RecordKind, Sample, SeriesId, SeriesRow, Snapshot, SpanId, SpanRow, Totals, TraceId, TraceRow,
     Waterfall, WaterfallSpan,
 };
 use crate::record::OwnedRecord;
-use crate::samples::{self, NOON, pair, string};
+use crate::samples::{self, NOON};
 
 /// Ten seconds after noon.
 pub(crate) const NOW: u64 = NOON + 10 * SECOND;

@@ -9,11 +9,14 @@ mod input;
 mod tests;
 mod tty;
 
-use std::io::BufWriter;
+use std::io::{self, BufWriter, IsTerminal};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use anyhow::Context;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal, raise};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -28,6 +31,9 @@ use crate::io::{Exit, SystemClock};
 
 /// Bytes of a screen that go to the terminal at once.
 const SCREEN_BYTES: usize = 1 << 16;
+
+/// The kernel does not wake everyone who waits for nothing but the end of a terminal.
+const WATCH_INTERVAL: u16 = 500;
 
 /// Signals by which a process is asked to end.
 const SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT];
@@ -45,6 +51,7 @@ pub(super) fn run(mut setup: Setup) -> anyhow::Result<(Exit, Option<String>)> {
         let _hook = tty.hook_panics(sender.clone());
         tty.take(setup.mouse).context("terminal")?;
         spawn("keys", &sender, |sender| read_terminal(&sender))?;
+        spawn("terminal", &sender, |sender| watch_terminal(&sender))?;
         drive(&tty, &mut setup, sender, &messages)?
     };
     signals.thread_unblock()?;
@@ -113,6 +120,24 @@ fn read_terminal(sender: &Sender<Message>) {
             return;
         }
     }
+}
+
+/// Tells when the terminal is gone: reading from it would then go on for ever without an error. A process whose
+/// controlling terminal it is gets a signal as well.
+fn watch_terminal(sender: &Sender<Message>) {
+    let (input, output) = (io::stdin(), io::stdout());
+    let mut watched = vec![PollFd::new(output.as_fd(), PollFlags::empty())];
+    if input.is_terminal() {
+        watched.push(PollFd::new(input.as_fd(), PollFlags::empty()));
+    }
+    loop {
+        match poll(&mut watched, WATCH_INTERVAL) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => break,
+            Err(_) => return,
+        }
+    }
+    let _ = sender.send(Message::InputGone(io::ErrorKind::UnexpectedEof.into()));
 }
 
 fn wait_for_signals(signals: &SigSet, sender: &Sender<Message>) {

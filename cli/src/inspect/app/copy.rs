@@ -13,13 +13,11 @@ const MAX_COPIED: usize = 70_000;
 impl App {
     /// `y`: the id of the selected row, or the name of what has none.
     pub(super) fn copy_id(&mut self) -> Action {
-        match self.id_of_selected() {
-            Some(text) => self.copy(text),
-            None => {
-                self.say("nothing to copy");
-                Action::Redraw
-            }
-        }
+        let Some(text) = self.id_of_selected() else {
+            self.say("nothing to copy");
+            return Action::Redraw;
+        };
+        self.copy(&text)
     }
 
     fn id_of_selected(&self) -> Option<String> {
@@ -72,12 +70,12 @@ impl App {
             return Action::Redraw;
         };
         let file = snapshot.files.iter().find(|file| file.id == wanted.file);
-        self.copy(jsonl::line(record.view(), file.map_or("", |file| &file.name)))
+        self.copy(&jsonl::line(record.view(), file.map_or("", |file| &file.name)))
     }
 
-    fn copy(&mut self, text: String) -> Action {
+    fn copy(&mut self, text: &str) -> Action {
         // What is pasted into a shell is no place for control characters either.
-        let text = Printable(&text).to_string();
+        let text = Printable(text).to_string();
         if text.len() > MAX_COPIED {
             self.say(format!("too long to copy: {} bytes", text.len()));
             return Action::Redraw;

@@ -39,7 +39,7 @@ impl Prompt {
             self.text.insert(self.cursor, c);
             self.cursor += c.len_utf8();
         }
-        self.to_boundary();
+        self.move_to_boundary();
     }
 
     /// Deletes or moves; `false`: the command is none of these.
@@ -64,12 +64,12 @@ impl Prompt {
         if from < to && self.text.is_char_boundary(from) && self.text.is_char_boundary(to) {
             self.text.replace_range(from..to, "");
             self.cursor = from;
-            self.to_boundary();
+            self.move_to_boundary();
         }
     }
 
     /// Characters that were apart may have become one.
-    fn to_boundary(&mut self) {
+    fn move_to_boundary(&mut self) {
         let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
         if !cursor.is_boundary(&self.text, 0).unwrap_or(true) {
             self.cursor = self.right();

@@ -201,17 +201,6 @@ impl App {
         }
     }
 
-    /// The viewer once the source has answered with `snapshot`, details too. For tests.
-    #[cfg(test)]
-    pub(crate) fn showing(size: (u16, u16), options: Options, snapshot: Snapshot) -> Self {
-        let mut app = Self::new(size, options);
-        for _ in 0..2 {
-            let answer = Snapshot { query: app.query.number, ..snapshot.clone() };
-            super::update(&mut app, super::Event::Snapshot(Arc::new(answer)));
-        }
-        app
-    }
-
     /// The details of the selected record, once they are there.
     pub(crate) fn detail(&self) -> Option<&Detail> {
         self.snapshot.detail.as_deref().filter(|detail| Some(detail.id) == self.query.detail)

@@ -29,7 +29,7 @@ impl Tree {
     /// The part of the time axis that is shown, in parts of the trace's duration.
     pub(crate) fn window(&self) -> (f64, f64) {
         let half = self.half();
-        let center = self.center.clamp(half, 1.0 - half);
+        let center = if self.center.is_finite() { self.center.clamp(half, 1.0 - half) } else { 0.5 };
         (center - half, center + half)
     }
 

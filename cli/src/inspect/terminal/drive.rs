@@ -131,7 +131,7 @@ where
         };
         let Some(event) = event else { return Ok(Step::Nothing) };
         // What fits on the screen depends on the state before the key.
-        learn_size(self.app, self.theme);
+        learn_size(self.app);
         let action = update(self.app, event);
         self.act(action)
     }
@@ -151,6 +151,9 @@ where
             Action::Mouse(on) => self.outside.listen_to_mouse(on)?,
             Action::Suspend => {
                 self.outside.suspend(self.app.is_mouse_on)?;
+                // It may have another size now, which nobody told a process that was stopped.
+                let size = self.screen.size()?;
+                update(self.app, Event::Resize(size.width, size.height));
                 self.screen.clear()?;
             }
         }

@@ -55,7 +55,8 @@ impl Outside for Outer {
     }
 }
 
-/// Runs the loop over messages; the last one must end it. Gives how it ended, the screen, and what was done outside.
+/// Runs the loop over messages, then the terminal is gone: a loop that none of them ended gives an error. Gives how it
+/// ended, the screen, and what was done outside.
 fn run(messages: impl IntoIterator<Item = Message>) -> (anyhow::Result<Ending>, String, Outer) {
     let (sender, receiver) = channel();
     let mut outer =
@@ -66,6 +67,7 @@ fn run(messages: impl IntoIterator<Item = Message>) -> (anyhow::Result<Ending>, 
     for message in messages {
         sender.send(message).unwrap();
     }
+    sender.send(Message::InputGone(io::ErrorKind::UnexpectedEof.into())).unwrap();
     let mut drive = Drive {
         app: &mut app,
         theme: &theme,
@@ -101,7 +103,9 @@ fn the_last_screen_is_kept() {
 
 #[test]
 fn what_is_asked_goes_to_the_source() {
-    let (_, _, outer) = run(keys("3/name = a"));
+    let (ending, _, outer) =
+        run(keys("3/name = a").into_iter().chain([key(KeyCode::Enter)]).chain(keys("q")));
+    assert!(matches!(ending, Ok(Ending::Quit)));
     assert_eq!(outer.asked.last().unwrap().filter.as_ref().unwrap().text, "name = a");
     assert!(outer.asked.windows(2).all(|pair| pair[0].number < pair[1].number));
 }
@@ -110,7 +114,7 @@ fn what_is_asked_goes_to_the_source() {
 fn a_signal_and_a_terminal_that_is_gone_end_it() {
     let (ending, ..) = run([Message::Signal(Signal::SIGTERM)]);
     assert!(matches!(ending, Ok(Ending::Signal(Signal::SIGTERM))));
-    let (ending, ..) = run([Message::InputGone(io::ErrorKind::UnexpectedEof.into())]);
+    let (ending, ..) = run([]);
     assert!(ending.is_err());
     let (ending, ..) = run([Message::Panicked]);
     assert!(matches!(ending, Ok(Ending::Panicked)));

@@ -51,10 +51,8 @@ struct Axis {
 impl Axis {
     fn new(app: &App, tree: &Waterfall, columns: usize) -> Self {
         let total = to_f64(tree.end.saturating_sub(tree.start)).max(1.0);
-        let range = total / (f64::from(app.tree.zoom.min(60))).exp2();
-        let center = if app.tree.center.is_finite() { app.tree.center.clamp(0.0, 1.0) } else { 0.5 };
-        let from = (center * total - range / 2.0).clamp(0.0, (total - range).max(0.0));
-        Self { from, range, columns }
+        let (from, to) = app.tree.window();
+        Self { from: from * total, range: (to - from) * total, columns }
     }
 
     /// The column of a time after the start, with parts of it; may be outside.

@@ -84,16 +84,10 @@ fn parse_keys(keys: &str) -> Vec<Key> {
     let mut rest = keys;
     while let Some(c) = rest.chars().next() {
         let name = rest.strip_prefix('<').and_then(|name| name.split_once('>'));
-        match name.and_then(|(name, after)| named_key(name).map(|key| (key, after))) {
-            Some((key, after)) => {
-                parsed.push(key);
-                rest = after;
-            }
-            None => {
-                parsed.push(Key::char(c));
-                rest = &rest[c.len_utf8()..];
-            }
-        }
+        let named = name.and_then(|(name, after)| named_key(name).map(|key| (key, after)));
+        let (key, after) = named.unwrap_or((Key::char(c), &rest[c.len_utf8()..]));
+        parsed.push(key);
+        rest = after;
     }
     parsed
 }
