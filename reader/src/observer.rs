@@ -59,6 +59,8 @@ pub struct Observer {
     cursors: [Vec<Cursor>; 3],
     mode: Mode,
     skip_acknowledged: bool,
+    /// Pool and segment where a poll in parts goes on.
+    next: (usize, u32),
 }
 
 impl Observer {
@@ -68,7 +70,7 @@ impl Observer {
             let count = len(u64::from(pool.table.entry_count));
             vec![Cursor::default(); count]
         });
-        Self { inner, cursors, mode, skip_acknowledged }
+        Self { inner, cursors, mode, skip_acknowledged, next: (0, 0) }
     }
 
     /// Reads what was recorded since the last poll; never waits.
@@ -76,6 +78,16 @@ impl Observer {
     /// # Errors
     /// None at present: a part of the file that cannot be read any more gives a [`crate::Fault`] in each poll.
     pub fn poll(&mut self) -> Result<Batch, Error> {
+        self.next = (0, 0);
+        self.poll_part(u64::MAX).map(|(batch, _)| batch)
+    }
+
+    /// As [`Observer::poll`], but stops behind the segment with which it has read so many bytes of records, or
+    /// more. `false`: the next call goes on from there; `true`: every segment was looked at once.
+    ///
+    /// # Errors
+    /// As [`Observer::poll`].
+    pub fn poll_part(&mut self, bytes: u64) -> Result<(Batch, bool), Error> {
         if self.mode == Mode::Live {
             self.mode = self.inner.mode();
         }
@@ -83,27 +95,35 @@ impl Observer {
         let inner = Arc::clone(&self.inner);
         let mut dictionary = inner.dictionary();
         let mut resolver = Resolver::new(&inner.source, &mut dictionary, &mut batch.report);
+        let (mut left, mut stopped) = (bytes, None);
         let pools = inner.header.pools.iter().zip(&mut self.cursors).zip(&mut batch.missed);
-        for ((pool, cursors), missed) in pools {
+        'pools: for (number, ((pool, cursors), missed)) in pools.enumerate().skip(self.next.0) {
+            let first = if number == self.next.0 { self.next.1 } else { 0 };
             let table = read_table(&inner.source, pool, resolver.report);
-            for ((slot, entry), cursor) in (0..).zip(table).zip(cursors) {
+            for ((slot, entry), cursor) in (0..).zip(table).zip(cursors).skip(len(first.into())) {
                 let committed = Committed::unpack(entry.committed.get());
                 if self.mode != Mode::Remnants && !cursor.is_behind(committed) {
                     continue;
+                }
+                if left == 0 {
+                    stopped = Some((number, slot));
+                    break 'pools;
                 }
                 let reader = inner.segment(pool, slot);
                 let skip = self.skip_acknowledged;
                 let Some(chunk) = reader.read_new(cursor, self.mode, skip, missed, resolver.report) else {
                     continue;
                 };
+                left = left.saturating_sub(chunk.size());
                 batch.records.extend(decode(&mut resolver, pool.signal, slot, &chunk));
                 let (generation, records) = cursor.progress();
                 batch.progress.push(Progress { signal: pool.signal, segment: slot, generation, records });
             }
         }
+        self.next = stopped.unwrap_or_default();
         batch.report.count(&batch.records);
         batch.records.sort_by_key(Record::time_unix_nano);
-        Ok(batch)
+        Ok((batch, stopped.is_none()))
     }
 
     /// What was lost, exactly, as far as this observer has read. As [`crate::Recording::losses`], but no record is

@@ -88,6 +88,11 @@ impl Chunk {
         })
     }
 
+    /// Bytes of the copy.
+    pub(crate) fn size(&self) -> u64 {
+        size(self.copy.len())
+    }
+
     /// Number of records.
     pub(crate) fn len(&self) -> u64 {
         size(self.frames.len())

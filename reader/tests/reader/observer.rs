@@ -62,6 +62,38 @@ fn records_of_all_segments_come_in_order_of_time() {
 }
 
 #[test]
+fn a_poll_in_parts_goes_on_where_it_stopped() {
+    let mut image = Image::new();
+    for (slot, number) in [(0, 3), (1, 2), (0, 5), (2, 4), (1, 1)] {
+        image.span(slot, number, &name("n"));
+    }
+    let mut live = Live::new(image);
+    let mut observer = live.recording.observe();
+    let mut part = |bytes: u64| {
+        let (batch, is_whole) = observer.poll_part(bytes).unwrap();
+        (ids(&batch), is_whole)
+    };
+    assert_eq!(part(1), (vec![3, 5], false));
+    // What comes behind where it goes on waits for the next round.
+    live.change(|image| _ = image.span(0, 6, &name("n")));
+    assert_eq!(part(1), (vec![1, 2], false));
+    // Whether segments behind are in use is not known yet.
+    assert_eq!(part(1), (vec![4], false));
+    assert_eq!(part(1), (vec![], true));
+    assert_eq!(part(1), (vec![6], true));
+    assert_eq!(part(1), (vec![], true));
+    live.change(|image| {
+        image.span(0, 7, &name("n"));
+        image.span(1, 8, &name("n"));
+        image.span(2, 9, &name("n"));
+    });
+    assert_eq!(part(1), (vec![7], false));
+    live.change(|image| _ = image.span(0, 10, &name("n")));
+    assert_eq!(ids(&observer.poll().unwrap()), [8, 9, 10], "a whole poll begins anew");
+    assert!(observer.poll().unwrap().records.is_empty());
+}
+
+#[test]
 fn a_poll_brings_only_what_is_new() {
     let mut live = Live::new(Image::new());
     let mut observer = live.recording.observe();

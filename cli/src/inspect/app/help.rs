@@ -10,7 +10,35 @@ pub(crate) enum HelpLine {
     Title(&'static str),
     /// Keys and what they do.
     Keys(String, &'static str),
+    /// A mark on the screen and what it says.
+    Mark(Mark, &'static str),
 }
+
+/// What stands on the screen without words; its symbol is the theme's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    CriticalBar,
+    Bar,
+    Event,
+    Error,
+    InFlight,
+    Died,
+    Orphan,
+    Found,
+    Bookmark,
+}
+
+const MARKS: [(Mark, &str); 9] = [
+    (Mark::CriticalBar, "on the critical path: the trace waited for it"),
+    (Mark::Bar, "bar of another span"),
+    (Mark::Event, "event on a bar"),
+    (Mark::Error, "span with an error"),
+    (Mark::InFlight, "span in flight: it has not ended"),
+    (Mark::Died, "span that was in flight when its process died"),
+    (Mark::Orphan, "span whose parent is not in the recordings"),
+    (Mark::Found, "row with the text that is looked for"),
+    (Mark::Bookmark, "bookmarked row"),
+];
 
 /// The lines of the help that have `search` in them, below the titles of their groups. What holds in the present view
 /// comes first, then the rest.
@@ -29,6 +57,19 @@ pub(crate) fn lines(app: &App, search: &str) -> Vec<HelpLine> {
             lines.push(HelpLine::Title(group.title()));
         }
         lines.extend(entries);
+        if group == Group::Waterfall {
+            lines.extend(marks(&search));
+        }
+    }
+    lines
+}
+
+fn marks(search: &str) -> Vec<HelpLine> {
+    let found = |words: &str| "marks".contains(search) || words.to_lowercase().contains(search);
+    let marks = MARKS.into_iter().filter(|(_, words)| found(words));
+    let mut lines: Vec<_> = marks.map(|(mark, words)| HelpLine::Mark(mark, words)).collect();
+    if !lines.is_empty() {
+        lines.insert(0, HelpLine::Title("Marks"));
     }
     lines
 }
@@ -100,6 +141,10 @@ mod tests {
         assert!(found("INVERT").contains(&HelpLine::Keys("i".into(), "invert the order")));
         assert!(found("F2").iter().any(|line| matches!(line, HelpLine::Keys(keys, _) if keys == "F2")));
         assert!(found("moving").len() > 8);
+        let marks = found("marks").iter().filter(|line| matches!(line, HelpLine::Mark(..))).count();
+        assert_eq!(marks, MARKS.len());
+        let critical = found("critical path");
+        assert!(matches!(critical[..], [HelpLine::Title("Marks"), HelpLine::Mark(Mark::CriticalBar, _)]));
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use otlp_mmap_reader::model::{Measurement, Record, Text};
-use otlp_mmap_reader::{Entries, Fault, Fill, Liveness, Losses, Observer, Recording, Report, Rule, Signal};
+use otlp_mmap_reader::{
+    Batch, Entries, Fault, Fill, Liveness, Losses, Observer, Recording, Report, Rule, Signal,
+};
 
 use super::history::SeriesTable;
 use super::intern::{FastHash, Interner, SpanKey};
@@ -22,6 +24,9 @@ use crate::source::file_name;
 const LOOK_INTERVAL: u64 = 1_000_000_000;
 /// Most faults of a recording that are kept.
 const MAX_FAULTS: usize = 1_000;
+/// Bytes of records that are read at once: their records are rows before further ones are read, so that little memory is
+/// in use for a short time only.
+const PART: u64 = 1 << 20;
 
 /// A recording with what the viewer keeps of it.
 #[derive(Debug)]
@@ -37,6 +42,10 @@ pub(super) struct File {
     pub(super) recording: Option<Arc<Recording>>,
     /// `None`: read to the end.
     observer: Option<Observer>,
+    /// A poll has stopped before the last segment, and the next one goes on there.
+    is_in_round: bool,
+    /// When the round began, the writer was gone.
+    is_last_round: bool,
     pub(super) liveness: Liveness,
     pub(super) vanished: bool,
     pub(super) service: Option<Text>,
@@ -66,6 +75,8 @@ pub(super) struct Polling<'a> {
     pub(super) filter: Option<&'a Filter>,
     pub(super) interner: &'a mut Interner,
     pub(super) now: u64,
+    /// Whether it is time to stop: somebody waits, or it has taken too long.
+    pub(super) is_due: &'a mut dyn FnMut() -> bool,
 }
 
 impl Polling<'_> {
@@ -87,6 +98,8 @@ impl File {
             size: header.file_size,
             observer: Some(recording.observe()),
             recording: Some(recording),
+            is_in_round: false,
+            is_last_round: false,
             liveness: Liveness::Alive,
             vanished: false,
             service: None,
@@ -136,25 +149,34 @@ impl File {
         tables.into_iter().flatten().chain(series).chain(in_flight).reduce(wider)
     }
 
-    /// Reads what is new; gives the number of new records, or `None` if nothing has changed.
+    /// Reads what is new, or a part of it if it is time to stop; gives the number of new records, or `None` if nothing has
+    /// changed.
     pub(super) fn poll(&mut self, polling: &mut Polling<'_>) -> Option<u64> {
         let (Some(recording), Some(mut observer)) = (self.recording.clone(), self.observer.take()) else {
             return None;
         };
         let liveness = recording.liveness();
-        let is_over = liveness != Liveness::Alive;
+        if !self.is_in_round {
+            self.is_last_round = liveness != Liveness::Alive;
+        }
         let mut report = Report::default();
         let active = recording.active_spans(&mut report);
-        let batch = observer.poll().unwrap_or_default();
-        let mut changed = liveness != self.liveness || !batch.progress.is_empty();
+        let mut changed = liveness != self.liveness;
         self.liveness = liveness;
-        for (missed, more) in self.missed.iter_mut().zip(batch.missed) {
-            *missed = missed.saturating_add(more);
+        changed |= self.take_faults(report);
+        let (mut count, mut ended) = (0_u64, Vec::new());
+        loop {
+            let (batch, is_whole) = part(&mut observer);
+            self.is_in_round = !is_whole;
+            changed |= !batch.progress.is_empty();
+            count = count.saturating_add(u64::try_from(batch.records.len()).unwrap_or(u64::MAX));
+            changed |= self.take(batch, &mut ended, polling);
+            if is_whole || (polling.is_due)() {
+                break;
+            }
         }
-        changed |= self.take_faults(report) | self.take_faults(batch.report);
-        let count = u64::try_from(batch.records.len()).unwrap_or(u64::MAX);
-        let ended = self.take(&batch.progress, batch.records, polling);
         changed |= self.take_in_flight(&active, ended, polling);
+        let is_over = self.is_last_round && !self.is_in_round;
         let due = self.looked_at.is_none_or(|last| polling.now.saturating_sub(last) >= LOOK_INTERVAL);
         if due || is_over {
             self.looked_at = Some(polling.now);
@@ -166,16 +188,18 @@ impl File {
         changed.then_some(count)
     }
 
-    /// Takes new records in; gives the ids of the spans among them.
-    fn take(
-        &mut self,
-        progress: &[otlp_mmap_reader::Progress],
-        records: Vec<Record>,
-        polling: &mut Polling<'_>,
-    ) -> Vec<SpanKey> {
-        let begun: Vec<_> = progress.iter().map(|progress| self.begin(progress)).collect();
-        let mut ended = Vec::new();
-        for record in records {
+    /// Whether a poll has stopped before all of it was looked at.
+    pub(super) fn is_in_round(&self) -> bool {
+        self.is_in_round
+    }
+
+    /// Takes new records in, and adds the ids of the spans among them to `ended`; whether there was a fault.
+    fn take(&mut self, batch: Batch, ended: &mut Vec<SpanKey>, polling: &mut Polling<'_>) -> bool {
+        for (missed, more) in self.missed.iter_mut().zip(batch.missed) {
+            *missed = missed.saturating_add(more);
+        }
+        let begun: Vec<_> = batch.progress.iter().map(|progress| self.begin(progress)).collect();
+        for record in batch.records {
             let hit = polling.hit((&record).into());
             let segment = record.position().segment;
             match &record {
@@ -195,14 +219,14 @@ impl File {
                 }
             }
         }
-        for (progress, before) in progress.iter().zip(begun) {
+        for (progress, before) in batch.progress.iter().zip(begun) {
             match progress.signal {
                 Signal::Spans => self.spans.settle(progress.segment, before),
                 Signal::Events => self.events.settle(progress.segment, before),
                 Signal::Measurements => self.measurements.settle(progress.segment, before),
             }
         }
-        ended
+        self.take_faults(batch.report)
     }
 
     /// Lets rows of an older generation go; gives the number of those that stay.
@@ -290,14 +314,14 @@ impl File {
         changed | self.series.take(series, polling)
     }
 
-    /// Says for every row anew whether it passes, by reading the recording again in full.
-    pub(super) fn refilter(&mut self, filter: Option<&Filter>) {
+    /// Says for every row anew whether it passes, by reading the recording again in full. `false`: it was told to stop.
+    pub(super) fn refilter(&mut self, filter: Option<&Filter>, is_stale: &mut dyn FnMut() -> bool) -> bool {
         let Some(filter) = filter else {
             self.spans.set_hits(|_, _| true);
             self.events.set_hits(|_, _| true);
             self.series.set_hits(|_| true);
             self.in_flight.iter_mut().for_each(|row| rows::Row::set_hit(row, true));
-            return;
+            return true;
         };
         let (mut spans, mut events) = (HashSet::new(), HashSet::new());
         let mut active = HashMap::new();
@@ -307,14 +331,22 @@ impl File {
                 .iter()
                 .map(|span| ((span.trace_id, span.span_id), filter.matches(&RecordView::Span(span))));
             active.extend(keyed);
-            let records = recording.observe().poll().unwrap_or_default().records;
-            for record in records.iter().filter(|record| filter.matches(&(*record).into())) {
-                let position = record.position();
-                match record {
-                    Record::Span(_) => spans.insert((position.segment, position.sequence)),
-                    Record::Event(_) => events.insert((position.segment, position.sequence)),
-                    Record::Measurement(_) => false,
-                };
+            let mut observer = recording.observe();
+            let mut is_whole = false;
+            while !is_whole {
+                let batch;
+                (batch, is_whole) = part(&mut observer);
+                for record in batch.records.iter().filter(|record| filter.matches(&(*record).into())) {
+                    let position = record.position();
+                    match record {
+                        Record::Span(_) => spans.insert((position.segment, position.sequence)),
+                        Record::Event(_) => events.insert((position.segment, position.sequence)),
+                        Record::Measurement(_) => false,
+                    };
+                }
+                if is_stale() {
+                    return false;
+                }
             }
         }
         self.spans.set_hits(|segment, sequence| spans.contains(&(segment, sequence)));
@@ -324,6 +356,7 @@ impl File {
             let hit = active.get(&(row.trace_id, row.span_id)).copied().unwrap_or(false);
             rows::Row::set_hit(row, hit);
         }
+        true
     }
 
     /// The latest exemplars of a series that are still there, oldest first; at most `limit`.
@@ -343,4 +376,9 @@ impl File {
         });
         read.collect()
     }
+}
+
+/// The next part of what is new, and whether it is the last.
+fn part(observer: &mut Observer) -> (Batch, bool) {
+    observer.poll_part(PART).unwrap_or_else(|_| (Batch::default(), true))
 }

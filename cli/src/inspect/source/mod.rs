@@ -39,8 +39,9 @@ use crate::io::Clock;
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Time after which a snapshot is sent though nothing was recorded: ages go on, and so do the histories of series.
 const AGE_INTERVAL: Duration = Duration::from_secs(1);
-/// Time that files which were never read may take before the first answer.
-const FIRST_READ: Duration = Duration::from_millis(250);
+/// Time that reading may take until there is an answer again: of what is recorded faster than it can be read, or of many
+/// files that were never read.
+const READ: Duration = Duration::from_millis(100);
 
 /// What the source sends: a snapshot, or why there will be none any more.
 pub(crate) type Delivery = Result<Arc<Snapshot>, String>;
@@ -144,10 +145,13 @@ fn follow(paths: &[PathBuf], desk: &Desk, clock: &dyn Clock, deliver: &mut dyn F
     // So that what is read first need not be read again for the filter.
     model.set_filter(&query, &mut || false);
     let (mut is_new, mut sent, mut next_poll) = (true, Instant::now(), Instant::now());
+    let mut delivered: Vec<Arc<Snapshot>> = Vec::new();
     loop {
         let mut changed = false;
         if Instant::now() >= next_poll {
-            let polled = model.poll_within(clock.now_unix_nano(), FIRST_READ);
+            let begin = Instant::now();
+            let polled =
+                model.poll_until(clock.now_unix_nano(), &mut || begin.elapsed() >= READ || desk.is_stale());
             changed = polled.changed;
             let pause = if polled.is_complete { INTERVAL } else { Duration::ZERO };
             next_poll = Instant::now() + pause;
@@ -156,7 +160,11 @@ fn follow(paths: &[PathBuf], desk: &Desk, clock: &dyn Clock, deliver: &mut dyn F
         if is_new || changed || is_aged {
             let begin = Instant::now();
             if model.set_filter(&query, &mut || desk.is_stale()) {
-                deliver(Ok(Arc::new(model.answer(&query, clock.now_unix_nano()))));
+                // Many rows take long to let go: those that the viewer has done with go here and not there.
+                delivered.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+                let snapshot = Arc::new(model.answer(&query, clock.now_unix_nano()));
+                delivered.push(Arc::clone(&snapshot));
+                deliver(Ok(snapshot));
                 (is_new, sent) = (false, Instant::now());
                 // Half of the time at most goes into answers that nobody waits for.
                 next_poll = next_poll.max(sent + begin.elapsed());

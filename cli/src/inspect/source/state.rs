@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use otlp_mmap_reader::Liveness;
 
@@ -52,12 +51,12 @@ impl Model {
 
     /// Looks for new files and reads what is new in all of them; whether anything changed.
     pub(crate) fn poll(&mut self, now: u64) -> bool {
-        self.poll_within(now, Duration::MAX).changed
+        self.poll_until(now, &mut || false).changed
     }
 
-    /// As [`Model::poll`], but files that were never read before wait for the next poll once this one has taken so long.
-    pub(super) fn poll_within(&mut self, now: u64, time: Duration) -> Polled {
-        let begin = Instant::now();
+    /// As [`Model::poll`], but once it is due, a part of each file is read and no more; those that were never read before
+    /// wait for the next poll.
+    pub(super) fn poll_until(&mut self, now: u64, is_due: &mut dyn FnMut() -> bool) -> Polled {
         let (new, vanished) = self.found.refresh();
         let mut polled = Polled { changed: !new.is_empty() || !vanished.is_empty(), is_complete: true };
         for path in &vanished {
@@ -69,10 +68,11 @@ impl Model {
             self.next_file = self.next_file.saturating_add(1);
         }
         let filter = self.filter.clone();
-        let mut polling =
-            Polling { filter: filter.as_ref().map(|named| &named.filter), interner: &mut self.interner, now };
+        let filter = filter.as_ref().map(|named| &named.filter);
+        let mut polling = Polling { filter, interner: &mut self.interner, now, is_due };
+        let mut is_first = true;
         for file in &mut self.files {
-            if !file.was_read() && begin.elapsed() >= time {
+            if !file.was_read() && !std::mem::take(&mut is_first) && (polling.is_due)() {
                 polled.is_complete = false;
                 continue;
             }
@@ -80,6 +80,7 @@ impl Model {
                 polled.changed = true;
                 self.seen = self.seen.saturating_add(count);
             }
+            polled.is_complete &= !file.is_in_round();
         }
         self.close_some();
         polled
@@ -131,10 +132,9 @@ impl Model {
         }
         let filter = self.filter.as_ref().map(|named| &named.filter);
         for file in self.files.iter_mut().filter(|file| !file.is_filtered) {
-            if is_stale() {
+            if !file.refilter(filter, is_stale) {
                 return false;
             }
-            file.refilter(filter);
             file.is_filtered = true;
         }
         true
@@ -173,7 +173,7 @@ impl Model {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Polled {
     pub(super) changed: bool,
-    /// No file is left that was not read yet.
+    /// All that was there when it began has been read.
     pub(super) is_complete: bool,
 }
 

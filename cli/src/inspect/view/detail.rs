@@ -4,7 +4,7 @@ use otlp_mmap_reader::model::{Event, KeyValue, Measurement, Position, Scope, Ser
 
 use super::super::app::App;
 use super::super::cells::{exact, kind, number, safe};
-use super::super::model::{Detail, RecordKind};
+use super::super::model::{Detail, RecordId, RecordKind};
 use super::pen::Line;
 use super::theme::Role;
 use crate::escape::Printable;
@@ -30,6 +30,9 @@ fn record_lines(app: &App, detail: &Detail) -> Vec<Line> {
         return vec![Line::new(0, vec![(text.into(), Role::Warning)])];
     };
     let mut lines = of_record(record, app.snapshot.until);
+    // Below name, status and duration.
+    let below = lines.len().min(3);
+    lines.splice(below..below, in_tree(app, detail.id));
     let file = app.snapshot.files.iter().find(|file| file.id == detail.id.file);
     lines.push(Line::title("Recording"));
     if let Some(file) = file {
@@ -43,6 +46,15 @@ fn record_lines(app: &App, detail: &Detail) -> Vec<Line> {
         ));
     }
     lines.push(Line::pair(1, "place", place(detail.id.kind), Role::Dim));
+    lines
+}
+
+/// What only the tree of the trace tells of a span.
+fn in_tree(app: &App, id: RecordId) -> Vec<Line> {
+    let Some(row) = app.selected_span().filter(|row| row.span.id == id) else { return Vec::new() };
+    let mut lines = vec![text("self time", format_duration(row.self_time))];
+    lines.extend(row.is_critical.then(|| text("critical path", "yes: the end of the trace waited for it")));
+    lines.extend(row.is_orphan.then(|| mark("its parent is not in the recordings")));
     lines
 }
 

@@ -2,10 +2,10 @@
 
 use ratatui::layout::Rect;
 
-use super::super::app::help::{self, HelpLine};
+use super::super::app::help::{self, HelpLine, Mark};
 use super::super::app::{App, Help, sort};
 use super::pen::{Pen, Piece, fit, selected, width};
-use super::theme::Role;
+use super::theme::{Role, Symbols};
 use crate::escape::Printable;
 
 /// Columns from which the help stands in two columns.
@@ -58,18 +58,38 @@ fn draw_help_line(pen: &mut Pen<'_>, area: Rect, y: usize, line: &HelpLine) {
         HelpLine::Title(title) => {
             pen.text(area, y, title, Role::Head);
         }
-        HelpLine::Keys(keys, words) => {
-            let room = usize::from(area.width);
-            // Names that are too long for their column push the words away.
-            let columns = KEYS.min(room / 3).max(width(keys).min(room));
-            let pieces: Vec<Piece> = vec![
-                (" ".to_owned(), pen.style(Role::Text)),
-                (fit(keys, columns, false, pen.theme.symbols), pen.style(Role::Key)),
-                (format!(" {words} "), pen.style(Role::Text)),
-            ];
-            let inner = Rect { width: area.width.saturating_sub(1), ..area };
-            pen.row(inner, y, &pieces);
+        HelpLine::Keys(keys, words) => draw_explained(pen, area, y, (keys, Role::Key), words),
+        HelpLine::Mark(mark, words) => {
+            let (symbol, role) = symbol(*mark, pen.theme.symbols);
+            draw_explained(pen, area, y, (symbol, role), words);
         }
+    }
+}
+
+fn draw_explained(pen: &mut Pen<'_>, area: Rect, y: usize, (what, role): (&str, Role), words: &str) {
+    let room = usize::from(area.width);
+    // Names that are too long for their column push the words away.
+    let columns = KEYS.min(room / 3).max(width(what).min(room));
+    let pieces: Vec<Piece> = vec![
+        (" ".to_owned(), pen.style(Role::Text)),
+        (fit(what, columns, false, pen.theme.symbols), pen.style(role)),
+        (format!(" {words} "), pen.style(Role::Text)),
+    ];
+    let inner = Rect { width: area.width.saturating_sub(1), ..area };
+    pen.row(inner, y, &pieces);
+}
+
+fn symbol(mark: Mark, symbols: &Symbols) -> (&'static str, Role) {
+    match mark {
+        Mark::CriticalBar => (symbols.critical, Role::Critical),
+        Mark::Bar => (symbols.bar, Role::Bar),
+        Mark::Event => (symbols.tick, Role::Key),
+        Mark::Error => (symbols.error, Role::Error),
+        Mark::InFlight => (symbols.flight, Role::Flight),
+        Mark::Died => (symbols.died, Role::Died),
+        Mark::Orphan => (symbols.orphan, Role::Warning),
+        Mark::Found => (symbols.found, Role::Found),
+        Mark::Bookmark => (symbols.bookmark, Role::Key),
     }
 }
 

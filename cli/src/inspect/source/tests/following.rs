@@ -220,3 +220,30 @@ fn files_that_were_read_are_closed_and_opened_again_when_they_are_looked_at() {
     assert_eq!((snapshot.traces.len(), snapshot.files.len()), (1, 6));
     assert_eq!(model.open_count(), 2);
 }
+
+#[test]
+fn a_poll_that_is_due_goes_on_where_it_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let paths = ["a", "b"].map(|name| directory.path().join(format!("{name}.otlpmm")));
+    for path in &paths {
+        let recorded = Recorded::with(Config::new(path), "shop");
+        (1..=20_000).for_each(|number| recorded.span(spec(number)));
+        recorded.writer.close();
+    }
+    let mut model = open(directory.path());
+    let (mut before, mut polls) = (0, 0);
+    loop {
+        let polled = model.poll_until(NOON, &mut || true);
+        let snapshot = model.answer(&query(View::Traces), NOON);
+        assert!(polled.changed && snapshot.totals.spans > before, "{polled:?}");
+        assert_eq!(snapshot.totals.spans < 40_000, !polled.is_complete);
+        (before, polls) = (snapshot.totals.spans, polls + 1);
+        if polled.is_complete {
+            break;
+        }
+    }
+    assert!(polls > 3, "{polls}");
+    let held = otlp_mmap_reader::Recording::open(&paths[0]).unwrap().snapshot().unwrap();
+    assert_eq!((held.spans.len(), before), (20_000, 40_000));
+    assert!(!model.poll(NOON), "both were read to the end");
+}

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use otlp_mmap_format::Committed;
 use otlp_mmap_reader::Signal;
 use otlp_mmap_writer::Value;
 use proptest::prelude::*;
@@ -132,6 +133,36 @@ fn faults_are_kept_once_and_not_without_end() {
     let snapshot = ask(&mut model, &query(View::File));
     assert!(first > 0);
     assert_eq!(snapshot.files[0].fault_count, first, "{:?}", snapshot.files[0].faults);
+}
+
+/// Every segment of a file claims to be full; not one of them has a byte.
+#[test]
+fn what_is_claimed_and_not_there_takes_no_memory() {
+    const SEGMENTS: u32 = 4_096;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.otlpmm");
+    let mut config = otlp_mmap_writer::Config::new(&path);
+    config.segment_size = 1 << 20;
+    (config.span_segments, config.event_segments, config.measurement_segments) =
+        (SEGMENTS, SEGMENTS, SEGMENTS);
+    Recorded::with(config, "shop").writer.close();
+    let header = otlp_mmap_reader::Recording::open(&path).unwrap().header().clone();
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    let full = Committed { generation: 1, bytes: 1 << 20 }.pack().to_le_bytes();
+    for pool in &header.pools {
+        for slot in 0..u64::from(SEGMENTS) {
+            let entry = pool.table.offset + slot * u64::from(pool.table.entry_size);
+            file.write_all_at(&full, entry).unwrap();
+        }
+    }
+    let mut model = open(&path);
+    ask_all(&mut model, NOON);
+    let snapshot = ask(&mut model, &query(View::File));
+    assert_eq!((snapshot.totals.spans, snapshot.totals.events, snapshot.totals.measurements), (0, 0, 0));
+    let file = &snapshot.files[0];
+    assert!(file.fault_count > 0 && file.faults.len() <= 1_000, "{} faults", file.faults.len());
+    let rows = model.files[0].spans.segments.iter().map(|segment| segment.rows.capacity());
+    assert_eq!(rows.sum::<usize>(), 0);
 }
 
 fn with_bytes(path: &Path, image: &[u8], changes: &[(usize, u8)]) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -100,12 +101,16 @@ fn views(model: &mut Model, now: u64) {
     for view in VIEWS {
         let mut screen = Screen::new(view);
         screen.app.query.trace = Some(trace(77));
+        let used = thread_time();
         let answer = milliseconds(|| drop(model.answer(&screen.app.asking(), now)));
+        let core = in_milliseconds(thread_time() - used) / 3.0;
         let snapshot = Arc::new(model.answer(&screen.app.asking(), now));
         screen.show(Arc::clone(&snapshot));
         let taken = milliseconds(|| drop(update(&mut screen.app, Event::Snapshot(Arc::clone(&snapshot)))));
         let drawn = milliseconds(|| screen.draw());
-        println!("  {view:?}: answer {answer:.1} ms, taken over in {taken:.2} ms, drawn in {drawn:.2} ms");
+        println!(
+            "  {view:?}: answer {answer:.1} ms, {core:.1} ms of a core, taken over in {taken:.2} ms, drawn in {drawn:.2} ms"
+        );
     }
     let back = Query { until: Some(NOON + 60 * SECOND), ..query(View::Traces) };
     println!("  Traces, rewound: answer {:.1} ms", milliseconds(|| drop(model.answer(&back, now))));
@@ -116,14 +121,14 @@ fn views(model: &mut Model, now: u64) {
 }
 
 /// From the name of a file to the screen.
-fn first_screen(path: &Path, now: u64) -> (Duration, Arc<Snapshot>) {
-    let begin = Instant::now();
+fn first_screen(path: &Path, now: u64) -> (Duration, Duration, Arc<Snapshot>) {
+    let (begin, used) = (Instant::now(), thread_time());
     let mut model = open(path);
     model.poll(now);
     let mut screen = Screen::new(View::Traces);
     let snapshot = Arc::new(model.answer(&screen.app.asking(), now));
     screen.show(Arc::clone(&snapshot));
-    (begin.elapsed(), snapshot)
+    (begin.elapsed(), thread_time() - used, snapshot)
 }
 
 #[test]
@@ -136,9 +141,10 @@ fn a_full_file_of_16_mib() {
     let now = NOON + 600 * SECOND;
     println!("a full file of 16 MiB, {}", load());
     for _ in 0..5 {
-        let (time, snapshot) = first_screen(&path, now);
+        let (time, core, snapshot) = first_screen(&path, now);
         let (spans, events) = (snapshot.totals.spans, snapshot.totals.events);
-        println!("  {spans} spans, {events} events: first screen after {:.1} ms", in_milliseconds(time));
+        let (time, core) = (in_milliseconds(time), in_milliseconds(core));
+        println!("  {spans} spans, {events} events: first screen after {time:.1} ms, {core:.1} ms of a core");
     }
     let mut model = open(&path);
     model.poll(now);
@@ -168,9 +174,10 @@ fn a_million_spans() {
     let now = NOON + 6_000 * SECOND;
     println!("a million spans in {} files, {}", files.len(), load());
     let before = memory();
-    let (begin, mut model) = (Instant::now(), open(directory.path()));
+    let (begin, used, mut model) = (Instant::now(), thread_time(), open(directory.path()));
     model.poll(now);
-    println!("  read in {:.0} ms", in_milliseconds(begin.elapsed()));
+    let core = in_milliseconds(thread_time() - used);
+    println!("  read in {:.0} ms, {core:.0} ms of a core", in_milliseconds(begin.elapsed()));
     let mut screen = Screen::new(View::Traces);
     let snapshot = Arc::new(model.answer(&screen.app.asking(), now));
     screen.show(Arc::clone(&snapshot));
@@ -214,39 +221,80 @@ impl Load {
     }
 }
 
+/// Median and largest, and of how many.
+fn spread(mut times: Vec<f64>) -> String {
+    times.sort_by(f64::total_cmp);
+    let of = |index: usize| times.get(index).copied().unwrap_or(f64::NAN);
+    format!("{:.1} / {:.1} ms (of {})", of(times.len() / 2), of(times.len().saturating_sub(1)), times.len())
+}
+
 #[test]
 #[ignore = "prints figures"]
 fn frames_while_a_writer_records_at_full_speed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.otlpmm");
     let writer = Load::start(Recorded::with(Config::new(&path), "shop"));
-    thread::sleep(Duration::from_millis(500));
-    println!("frames under load, {}", load());
+    thread::sleep(Duration::from_millis(300));
+    println!("frames under load, {}; median / most", load());
     for view in [View::Traces, View::Operations, View::Events, View::File] {
-        let mut model = open(&path);
-        let mut screen = Screen::new(view);
-        let mut times: [Vec<f64>; 4] = Default::default();
-        for _ in 0..40 {
-            let begin = Instant::now();
-            model.poll(NOON + 600 * SECOND);
-            let polled = begin.elapsed();
-            let snapshot = Arc::new(model.answer(&screen.app.asking(), NOON + 600 * SECOND));
-            let answered = begin.elapsed();
-            screen.show(snapshot);
-            let all = begin.elapsed();
-            for (list, time) in times.iter_mut().zip([polled, answered - polled, all - answered, all]) {
-                list.push(in_milliseconds(time));
-            }
-            thread::sleep(Duration::from_millis(33));
-        }
-        let texts = ["poll", "answer", "screen", "all"].iter().zip(&mut times).map(|(name, list)| {
-            list.sort_by(f64::total_cmp);
-            format!("{name} {:.1} / {:.1} ms", list[list.len() / 2], list[list.len() - 1])
-        });
-        println!("  {view:?}, median / most: {}", texts.collect::<Vec<_>>().join(", "));
+        frames(&path, view);
+        polls(&path, view);
     }
     let (_, count) = writer.stop();
     println!("  {count} spans were recorded meanwhile");
+}
+
+/// What the viewer's own thread does for a frame, and how long a new question waits for its answer.
+fn frames(path: &Path, view: View) {
+    let (sender, snapshots) = channel();
+    let deliver = move |delivery| sender.send(delivery).unwrap_or_default();
+    let source = Source::spawn(vec![path.to_owned()], SystemClock, deliver).unwrap();
+    let mut screen = Screen::new(view);
+    let (mut asked, mut used, mut times, mut waits) = (Instant::now(), thread_time(), Vec::new(), Vec::new());
+    source.ask(screen.app.asking());
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(4) {
+        let Ok(Ok(snapshot)) = snapshots.recv_timeout(Duration::from_secs(20)) else { break };
+        if snapshot.query == screen.app.query.number {
+            waits.push(in_milliseconds(asked.elapsed()));
+            screen.app.query.number += 1;
+            asked = Instant::now();
+            source.ask(screen.app.asking());
+        }
+        let begin = Instant::now();
+        screen.show(snapshot);
+        times.push(in_milliseconds(begin.elapsed()));
+    }
+    used = thread_time() - used;
+    let core = in_milliseconds(used) / f64::from(u32::try_from(times.len().max(1)).unwrap());
+    println!(
+        "  {view:?}: frame {}, {core:.1} ms of a core each; answered after {}",
+        spread(times),
+        spread(waits)
+    );
+}
+
+/// The same step by step, with nobody who waits: everything that is new is read.
+fn polls(path: &Path, view: View) {
+    let mut model = open(path);
+    let mut screen = Screen::new(view);
+    let mut times: [Vec<f64>; 3] = Default::default();
+    let used = thread_time();
+    for _ in 0..10 {
+        let begin = Instant::now();
+        model.poll(NOON + 600 * SECOND);
+        let polled = begin.elapsed();
+        let snapshot = Arc::new(model.answer(&screen.app.asking(), NOON + 600 * SECOND));
+        let answered = begin.elapsed();
+        screen.show(snapshot);
+        let all = begin.elapsed();
+        for (list, time) in times.iter_mut().zip([polled, answered - polled, all - answered]) {
+            list.push(in_milliseconds(time));
+        }
+    }
+    let core = in_milliseconds(thread_time() - used) / 10.0;
+    let [poll, answer, shown] = times.map(spread);
+    println!("    poll {poll}, answer {answer}, frame {shown}; {core:.1} ms of a core for all three");
 }
 
 /// Spans a second, and nanoseconds of its core that each took, in `time`.

@@ -101,6 +101,29 @@ fn ages_go_on_while_a_writer_lives() {
     }
 }
 
+/// A viewer that lets a snapshot go does not have to let all its rows go, too.
+#[test]
+fn what_was_delivered_is_let_go_by_the_source() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.otlpmm");
+    let recorded = Recorded::create(&path, "shop");
+    recorded.span(spec(1));
+    let (source, receiver) = spawn(path, StillClock::default());
+    source.ask(query(View::Traces));
+    let first = await_snapshot(&receiver, |snapshot| snapshot.query == 1);
+    assert!(Arc::strong_count(&first) > 1);
+    let first = {
+        let weak = Arc::downgrade(&first);
+        drop(first);
+        weak
+    };
+    source.ask(Query { number: 2, ..query(View::Traces) });
+    await_snapshot(&receiver, |snapshot| snapshot.query == 2);
+    source.ask(Query { number: 3, ..query(View::Traces) });
+    await_snapshot(&receiver, |snapshot| snapshot.query == 3);
+    assert!(first.upgrade().is_none(), "it is not kept for ever");
+}
+
 #[test]
 fn a_thread_that_panics_says_so() {
     let directory = tempfile::tempdir().unwrap();
