@@ -180,6 +180,39 @@ fn an_id_goes_to_the_clipboard() {
 }
 
 #[test]
+fn it_is_stopped_and_continued_by_the_shell() {
+    let shop = Shop::new();
+    let script = r#"set -m; "$@"; echo "it is stopped"; read line; fg > /dev/null"#;
+    let mut viewer = Pty::start_job(script, &["inspect", shop.path()]);
+    viewer.wait_for("GET /cart");
+    viewer.press("\x1a");
+    viewer.wait_for("it is stopped");
+    assert!(!viewer.is_shown(), "{}", viewer.text());
+    viewer.resize(120, 20);
+    shop.trace(4, "GET /meanwhile", 300);
+    viewer.press("\n");
+    viewer.wait_for("GET /meanwhile");
+    assert!(viewer.is_shown());
+    // The other size is known: the last row is where the hints are.
+    viewer
+        .wait_until("20 lines", |screen| screen.lines().nth(19).is_some_and(|line| line.contains("q quit")));
+    viewer.press("q");
+    assert!(viewer.end().status.success());
+}
+
+#[test]
+fn a_screen_that_something_else_wrote_on_is_drawn_again() {
+    let shop = Shop::new();
+    let mut viewer = viewer(&[shop.path()]);
+    viewer.spoil(b"\x1b[5;1Hnoise from another process");
+    viewer.wait_for("noise");
+    viewer.press("\x0c");
+    viewer.wait_without("noise");
+    viewer.press("q");
+    assert!(viewer.end().status.success());
+}
+
+#[test]
 fn the_mouse_is_given_back() {
     let shop = Shop::new();
     let mut viewer = viewer(&[shop.path(), "--mouse"]);

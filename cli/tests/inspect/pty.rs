@@ -65,13 +65,23 @@ impl Pty {
     }
 
     pub(crate) fn start_in(surroundings: Surroundings, args: &[&str]) -> Self {
+        Self::start_program(surroundings, env!("CARGO_BIN_EXE_otlp-mmap"), args)
+    }
+
+    /// A shell that has the viewer as a job; in the script it is `"$@"`.
+    pub(crate) fn start_job(script: &str, args: &[&str]) -> Self {
+        let shell = ["-c", script, "sh", env!("CARGO_BIN_EXE_otlp-mmap")];
+        Self::start_program(Surroundings::default(), "sh", &[&shell, args].concat())
+    }
+
+    fn start_program(surroundings: Surroundings, program: &str, args: &[&str]) -> Self {
         let outer = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&outer).unwrap();
         unlockpt(&outer).unwrap();
         let inner = open_without_control(&ptsname(&outer, Vec::new()).unwrap().into_string().unwrap());
         tcsetwinsize(&outer, size(100, 30)).unwrap();
         let settings = settings(&inner);
-        let child = spawn(surroundings, args, &inner);
+        let child = spawn(surroundings, program, args, &inner);
         let outer = Arc::new(File::from(outer));
         let is_over = Arc::new(AtomicBool::new(false));
         let (reader, chunks) = read(Arc::clone(&outer), Arc::clone(&is_over));
@@ -95,6 +105,11 @@ impl Pty {
     /// Types.
     pub(crate) fn press(&mut self, keys: &str) {
         self.terminal.as_deref().unwrap().write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Writes on the screen as another process does.
+    pub(crate) fn spoil(&mut self, bytes: &[u8]) {
+        self.inner.write_all(bytes).unwrap();
     }
 
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
@@ -136,6 +151,11 @@ impl Pty {
     #[track_caller]
     pub(crate) fn wait_without(&mut self, text: &str) {
         self.wait_until(&format!("the end of {text}"), |screen| !screen.contains(text));
+    }
+
+    /// Whether the viewer's own screen is shown, and not what was in the terminal before.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.screen.screen().alternate_screen()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -208,9 +228,9 @@ fn open_without_control(path: impl AsRef<Path>) -> File {
     File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap()
 }
 
-fn spawn(surroundings: Surroundings, args: &[&str], inner: &File) -> Child {
+fn spawn(surroundings: Surroundings, program: &str, args: &[&str], inner: &File) -> Child {
     let end = || Stdio::from(OwnedFd::from(inner.try_clone().unwrap()));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_otlp-mmap"));
+    let mut command = Command::new(program);
     command.args(args).env("TERM", "xterm-256color").env_remove("NO_COLOR").env_remove("RUST_BACKTRACE");
     command.stdin(if surroundings.is_stdin { end() } else { Stdio::null() }).stdout(end()).stderr(end());
     // SAFETY: two system calls on descriptors that the child has; nothing is allocated and no lock is taken.

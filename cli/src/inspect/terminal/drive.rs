@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::crossterm::event::Event as Raw;
+use ratatui::layout::{Position, Rect};
 
 use super::super::app::{Action, App, Event, update};
 use super::super::once::learn_size;
@@ -120,6 +121,13 @@ where
         Ok(())
     }
 
+    /// Has the next screen drawn whole. `Terminal::clear` would ask the terminal where its cursor is, and the answer would
+    /// go to the thread that reads keys.
+    fn clear(&mut self) -> anyhow::Result<()> {
+        let area = Rect::from((Position::ORIGIN, self.screen.size()?));
+        Ok(self.screen.resize(area)?)
+    }
+
     fn take(&mut self, message: Message) -> anyhow::Result<Step> {
         let event = match message {
             Message::Input(raw) => input::event(self.app, raw),
@@ -140,7 +148,7 @@ where
         match action {
             Action::None => return Ok(Step::Nothing),
             Action::Redraw => {}
-            Action::Clear => self.screen.clear()?,
+            Action::Clear => self.clear()?,
             Action::Quit { keep_screen: false } => return Ok(Step::End(Ending::Quit)),
             Action::Quit { keep_screen: true } => {
                 let (app, theme) = (&*self.app, self.theme);
@@ -151,10 +159,10 @@ where
             Action::Mouse(on) => self.outside.listen_to_mouse(on)?,
             Action::Suspend => {
                 self.outside.suspend(self.app.is_mouse_on)?;
+                self.clear()?;
                 // It may have another size now, which nobody told a process that was stopped.
                 let size = self.screen.size()?;
                 update(self.app, Event::Resize(size.width, size.height));
-                self.screen.clear()?;
             }
         }
         Ok(Step::Draw)
