@@ -7,6 +7,7 @@ mod pty;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use common::{NOON, Recorded, run, text};
 use nix::sys::signal::{Signal, kill};
@@ -310,6 +311,31 @@ fn what_is_not_there_is_told() {
     }
     let ran = run(&["inspect", "--once", "traces", text(directory.path())]);
     assert_eq!(ran.exit, Exit::Success, "a directory may still be empty: {}", ran.stderr);
+}
+
+#[test]
+fn without_a_path_it_is_the_directory_of_recordings() {
+    let shop = Shop::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_otlp-mmap"));
+    command.args(["inspect", "--once", "traces"]).env("OTLP_MMAP_DIRECTORY", shop.directory.path());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let screen = String::from_utf8(output.stdout).unwrap();
+    assert!(screen.contains("GET /stock"), "{screen}");
+}
+
+#[test]
+fn colours_are_those_that_are_asked_for() {
+    let shop = Shop::new();
+    let colour = b"\x1b[38;";
+    let mut plain = Pty::start(&["inspect", shop.path(), "--color", "never"]);
+    plain.wait_for("q quit");
+    assert!(!plain.has_written(colour));
+    for args in [&[][..], &["--color", "never", "--theme", "light"]] {
+        let mut viewer = viewer(&[&[shop.path()], args].concat());
+        viewer.wait_for("q quit");
+        assert!(viewer.has_written(colour), "{args:?}");
+    }
 }
 
 #[test]

@@ -162,11 +162,16 @@ impl Pty {
         self.screen.screen().contents()
     }
 
+    /// Whether the process has written these bytes.
+    pub(crate) fn has_written(&self, bytes: &[u8]) -> bool {
+        self.written.windows(bytes.len()).any(|part| part == bytes)
+    }
+
     /// Waits until the process has written these bytes.
     #[track_caller]
     pub(crate) fn wait_for_bytes(&mut self, bytes: &[u8]) {
         let end = Instant::now() + DEADLINE;
-        while !self.written.windows(bytes.len()).any(|part| part == bytes) {
+        while !self.has_written(bytes) {
             let chunk = self.chunks.recv_timeout(end.saturating_duration_since(Instant::now()));
             let chunk = chunk.unwrap_or_else(|why| panic!("waited for {bytes:?}: {why}"));
             self.take(&chunk);
