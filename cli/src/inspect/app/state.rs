@@ -97,6 +97,8 @@ pub(super) struct Memory {
     pub(super) asked: Query,
     /// The first query that has the same rows: later ones ask for other details only.
     pub(super) rows_since: u64,
+    /// The first query with this filter.
+    pub(super) filter_since: u64,
     /// The source is to be asked even for the same.
     pub(super) must_ask: bool,
     pub(super) selected: SelectedRows,
@@ -220,6 +222,11 @@ impl App {
     pub(crate) fn new_records(&self) -> u64 {
         let newest = self.newest.as_ref().unwrap_or(&self.snapshot);
         if self.is_paused { newest.totals.seen.saturating_sub(self.paused.seen) } else { 0 }
+    }
+
+    /// Whether the rows and hits that are shown are those of another filter: the source still works on this one.
+    pub(crate) fn is_filter_awaited(&self) -> bool {
+        self.snapshot.query < self.memory.filter_since
     }
 
     /// What the source is to be asked for: `query`, while paused as of the pause.

@@ -346,14 +346,20 @@ fn ask(app: &mut App) {
     if !same_rows {
         app.memory.rows_since = app.query.number;
     }
+    if filter_text(&app.query) != filter_text(&app.memory.asked) {
+        app.memory.filter_since = app.query.number;
+    }
     app.memory.must_ask = false;
     app.memory.asked = app.query.clone();
 }
 
 /// Whether two queries ask for the same rows.
 fn has_same_rows(a: &Query, b: &Query) -> bool {
-    let filter = |query: &Query| query.filter.as_ref().map(|filter| filter.text.clone());
     let place =
         |query: &Query| (query.view, query.until, query.order, query.file, query.trace, query.events_of);
-    filter(a) == filter(b) && place(a) == place(b) && a.operation == b.operation
+    filter_text(a) == filter_text(b) && place(a) == place(b) && a.operation == b.operation
+}
+
+fn filter_text(query: &Query) -> Option<&str> {
+    query.filter.as_ref().map(|filter| filter.text.as_str())
 }

@@ -239,7 +239,15 @@ fn writers(app: &App) -> Part {
 /// How many records pass the filter.
 fn hits(app: &App) -> Option<Part> {
     app.query.filter.as_ref()?;
-    Some(Part::same(Role::Warning, format!("{} hits", count(app.snapshot.totals.hits as u64))))
+    Some(Part::same(Role::Warning, hit_count(app)))
+}
+
+/// Hits of the filter; those of the one before are not taken for them.
+fn hit_count(app: &App) -> String {
+    if app.is_filter_awaited() {
+        return "counting".to_owned();
+    }
+    format!("{} hits", count(app.snapshot.totals.hits as u64))
 }
 
 /// Records that the viewer was too slow to see.
@@ -336,7 +344,7 @@ fn prompt_note(app: &App, prompt: &Prompt) -> String {
     match (prompt.purpose, &prompt.error) {
         (Purpose::Filter, Some((_, _, words))) => Printable(words).to_string(),
         (Purpose::Filter, None) if prompt.text.trim().is_empty() => "everything".to_owned(),
-        (Purpose::Filter, None) => format!("{} hits", count(app.snapshot.totals.hits as u64)),
+        (Purpose::Filter, None) => hit_count(app),
         (Purpose::Find, _) => String::new(),
     }
 }

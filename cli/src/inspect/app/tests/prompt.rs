@@ -77,6 +77,23 @@ fn a_filter_is_asked_for_with_each_key_that_completes_it() {
 }
 
 #[test]
+fn hits_of_the_filter_before_are_not_taken_for_those_of_this_one() {
+    let mut viewer = Viewer::new();
+    assert!(!viewer.app.is_filter_awaited());
+    update(&mut viewer.app, Event::Key(Key::char('/')));
+    update(&mut viewer.app, Event::Paste("name = a".into()));
+    assert!(viewer.app.is_filter_awaited());
+    viewer.settle();
+    assert!(!viewer.app.is_filter_awaited());
+    // Another row has other details, and the same hits.
+    viewer.press("<Enter>dj");
+    update(&mut viewer.app, Event::Key(Key::char('j')));
+    assert!(!viewer.app.is_filter_awaited());
+    update(&mut viewer.app, Event::Key(Key::plain(Code::Backspace)));
+    assert!(viewer.app.is_filter_awaited(), "without a filter there are others, too");
+}
+
+#[test]
 fn a_filter_that_cannot_be_read_shows_why_and_leaves_the_last_good_one() {
     let mut viewer = Viewer::new();
     viewer.press("/name = a");
