@@ -46,16 +46,13 @@ impl Entries {
         let mut window = Window::new(source, WINDOW);
         let mut at = first;
         while at < end {
-            match dictionary.raw_entry(at, &mut window) {
-                Ok(raw) => {
-                    let length = raw.length.next_multiple_of(8);
-                    self.add(raw.kind, length);
-                    at = at.saturating_add(length);
-                }
-                Err(_) => {
-                    let next = window.next_content(section.offset + at + 8, section.offset + end);
-                    at = next.map_or(end, |next| (next - section.offset) / 8 * 8);
-                }
+            if let Ok(raw) = dictionary.raw_entry(at, &mut window) {
+                let length = raw.length.next_multiple_of(8);
+                self.add(raw.kind, length);
+                at = at.saturating_add(length);
+            } else {
+                let next = window.next_content(section.offset + at + 8, section.offset + end);
+                at = next.map_or(end, |next| (next - section.offset) / 8 * 8);
             }
         }
         (self.next, self.refused) = (at, dictionary.refused_bytes);

@@ -265,18 +265,6 @@ pub(crate) fn row_text(view: View, snapshot: &Snapshot, index: usize) -> Option<
     Some(cells)
 }
 
-/// Rows of a view, those that are folded included.
-pub(crate) fn row_count(view: View, snapshot: &Snapshot) -> usize {
-    match view {
-        View::Traces => snapshot.traces.len(),
-        View::Operations => snapshot.operations.len(),
-        View::Waterfall => snapshot.waterfall.as_ref().map_or(0, |tree| tree.spans.len()),
-        View::Events => snapshot.events.len(),
-        View::Metrics => snapshot.series.len(),
-        View::File => snapshot.files.len(),
-    }
-}
-
 /// OTLP `SpanKind` name.
 pub(crate) fn kind(number: u32) -> &'static str {
     enum_name(&SPAN_KINDS, number).unwrap_or("?")
@@ -460,6 +448,18 @@ mod tests {
             ..samples::span_row(1)
         };
         assert_eq!(state(&span, &snapshot.files), State::InFlight);
+    }
+
+    /// Rows of a view, those that are folded included.
+    fn row_count(view: View, snapshot: &Snapshot) -> usize {
+        match view {
+            View::Traces => snapshot.traces.len(),
+            View::Operations => snapshot.operations.len(),
+            View::Waterfall => snapshot.waterfall.as_ref().map_or(0, |tree| tree.spans.len()),
+            View::Events => snapshot.events.len(),
+            View::Metrics => snapshot.series.len(),
+            View::File => snapshot.files.len(),
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Pty {
         let outer = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&outer).unwrap();
         unlockpt(&outer).unwrap();
-        let inner = open_without_control(&ptsname(&outer, Vec::new()).unwrap().into_string().unwrap());
+        let inner = open_without_control(ptsname(&outer, Vec::new()).unwrap().into_string().unwrap());
         tcsetwinsize(&outer, size(100, 30)).unwrap();
         let settings = settings(&inner);
         let child = spawn(surroundings, program, args, &inner);

@@ -30,6 +30,8 @@ const PART: u64 = 1 << 20;
 
 /// A recording with what the viewer keeps of it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_field_names, reason = "the specification's name of the id that the file itself has")]
 pub(super) struct File {
     pub(super) id: FileId,
     pub(super) path: PathBuf,

@@ -85,12 +85,11 @@ impl Tree {
         let (mut tops, mut top_order) = (std::collections::BTreeSet::new(), Vec::new());
         for index in order {
             let parent = parents.get(index).copied().flatten();
-            match parent.and_then(|parent| children.get_mut(parent)) {
-                Some(siblings) => siblings.push(index),
-                None => {
-                    tops.insert(index);
-                    top_order.push(index);
-                }
+            if let Some(siblings) = parent.and_then(|parent| children.get_mut(parent)) {
+                siblings.push(index);
+            } else {
+                tops.insert(index);
+                top_order.push(index);
             }
         }
         Self { starts, ends, children, tops, top_order }

@@ -7,7 +7,7 @@ use crate::inspect::model::Snapshot;
 use crate::inspect::query::{Query, View};
 
 fn filtered(view: View, text: &str) -> Query {
-    Query { filter: filter(text), ..query(view) }
+    Query { filter: Some(filter(text)), ..query(view) }
 }
 
 fn found(snapshot: &Snapshot) -> Vec<super::TraceId> {

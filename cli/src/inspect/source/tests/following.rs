@@ -215,7 +215,7 @@ fn files_that_were_read_are_closed_and_opened_again_when_they_are_looked_at() {
         let snapshot = ask(&mut model, &Query { detail: Some(row.root.id), ..query(View::Traces) });
         assert!(snapshot.detail.unwrap().record.is_some());
     }
-    let filtered = Query { filter: super::filter("n = 3"), ..query(View::Traces) };
+    let filtered = Query { filter: Some(super::filter("n = 3")), ..query(View::Traces) };
     let snapshot = ask(&mut model, &filtered);
     assert_eq!((snapshot.traces.len(), snapshot.files.len()), (1, 6));
     assert_eq!(model.open_count(), 2);

@@ -26,7 +26,7 @@ fn ask_all(model: &mut Model, now: u64) {
             let detail = detail.or(first.events.first().map(|row| row.id));
             let trace = first.traces.first().map(|row| row.trace_id);
             let series = first.series.first().map(|row| row.id);
-            let full = Query { until, detail, trace, series, filter: filter("n > 3"), ..query(view) };
+            let full = Query { until, detail, trace, series, filter: Some(filter("n > 3")), ..query(view) };
             model.answer(&full, now);
         }
     }

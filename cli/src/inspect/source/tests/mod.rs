@@ -154,9 +154,9 @@ fn query(view: View) -> Query {
     Query { number: 1, view, ..Query::default() }
 }
 
-fn filter(text: &str) -> Option<Arc<NamedFilter>> {
+fn filter(text: &str) -> Arc<NamedFilter> {
     let filter = Filter::parse(text).unwrap();
-    Some(Arc::new(NamedFilter { text: text.to_owned(), filter }))
+    Arc::new(NamedFilter { text: text.to_owned(), filter })
 }
 
 fn open(path: &Path) -> Model {

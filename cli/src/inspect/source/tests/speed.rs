@@ -115,7 +115,7 @@ fn views(model: &mut Model, now: u64) {
     let back = Query { until: Some(NOON + 60 * SECOND), ..query(View::Traces) };
     println!("  Traces, rewound: answer {:.1} ms", milliseconds(|| drop(model.answer(&back, now))));
     let begin = Instant::now();
-    let snapshot = model.answer(&Query { filter: filter("n > 5000"), ..query(View::Traces) }, now);
+    let snapshot = model.answer(&Query { filter: Some(filter("n > 5000")), ..query(View::Traces) }, now);
     println!("  a new filter: {:.1} ms, {} hits", in_milliseconds(begin.elapsed()), snapshot.totals.hits);
     model.answer(&query(View::Traces), now);
 }
