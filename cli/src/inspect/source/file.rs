@@ -46,6 +46,8 @@ pub(super) struct File {
     observer: Option<Observer>,
     /// A poll has stopped before the last segment, and the next one goes on there.
     is_in_round: bool,
+    /// Every segment has been looked at once at least.
+    was_whole: bool,
     /// When the round began, the writer was gone.
     is_last_round: bool,
     pub(super) liveness: Liveness,
@@ -101,6 +103,7 @@ impl File {
             observer: Some(recording.observe()),
             recording: Some(recording),
             is_in_round: false,
+            was_whole: false,
             is_last_round: false,
             liveness: Liveness::Alive,
             vanished: false,
@@ -170,6 +173,7 @@ impl File {
         loop {
             let (batch, is_whole) = part(&mut observer);
             self.is_in_round = !is_whole;
+            self.was_whole |= is_whole;
             changed |= !batch.progress.is_empty();
             count = count.saturating_add(u64::try_from(batch.records.len()).unwrap_or(u64::MAX));
             changed |= self.take(batch, &mut ended, polling);
@@ -190,9 +194,9 @@ impl File {
         changed.then_some(count)
     }
 
-    /// Whether a poll has stopped before all of it was looked at.
-    pub(super) fn is_in_round(&self) -> bool {
-        self.is_in_round
+    /// Whether every segment has been looked at once at least.
+    pub(super) fn was_whole(&self) -> bool {
+        self.was_whole
     }
 
     /// Takes new records in, and adds the ids of the spans among them to `ended`; whether there was a fault.
@@ -325,32 +329,18 @@ impl File {
             self.in_flight.iter_mut().for_each(|row| rows::Row::set_hit(row, true));
             return true;
         };
-        let (mut spans, mut events) = (HashSet::new(), HashSet::new());
         let mut active = HashMap::new();
+        let mut found = [HashSet::new(), HashSet::new()];
         if let Some(recording) = self.open() {
             let in_flight = recording.active_spans(&mut Report::default());
             let keyed = in_flight
                 .iter()
                 .map(|span| ((span.trace_id, span.span_id), filter.matches(&RecordView::Span(span))));
             active.extend(keyed);
-            let mut observer = recording.observe();
-            let mut is_whole = false;
-            while !is_whole {
-                let batch;
-                (batch, is_whole) = part(&mut observer);
-                for record in batch.records.iter().filter(|record| filter.matches(&(*record).into())) {
-                    let position = record.position();
-                    match record {
-                        Record::Span(_) => spans.insert((position.segment, position.sequence)),
-                        Record::Event(_) => events.insert((position.segment, position.sequence)),
-                        Record::Measurement(_) => false,
-                    };
-                }
-                if is_stale() {
-                    return false;
-                }
-            }
+            let Some(passing) = passing(&recording, filter, is_stale) else { return false };
+            found = passing;
         }
+        let [spans, events] = found;
         self.spans.set_hits(|segment, sequence| spans.contains(&(segment, sequence)));
         self.events.set_hits(|segment, sequence| events.contains(&(segment, sequence)));
         self.series.set_hits(|series| filter.matches(&RecordView::Metric(series)));
@@ -383,4 +373,31 @@ impl File {
 /// The next part of what is new, and whether it is the last.
 fn part(observer: &mut Observer) -> (Batch, bool) {
     observer.poll_part(PART).unwrap_or_else(|_| (Batch::default(), true))
+}
+
+/// Segment and sequence of the spans and of the events that pass; `None`: it was told to stop.
+fn passing(
+    recording: &Recording,
+    filter: &Filter,
+    is_stale: &mut dyn FnMut() -> bool,
+) -> Option<[HashSet<(u32, u64)>; 2]> {
+    let (mut spans, mut events) = (HashSet::new(), HashSet::new());
+    let mut observer = recording.observe();
+    loop {
+        let (batch, is_whole) = part(&mut observer);
+        for record in batch.records.iter().filter(|record| filter.matches(&(*record).into())) {
+            let position = record.position();
+            match record {
+                Record::Span(_) => spans.insert((position.segment, position.sequence)),
+                Record::Event(_) => events.insert((position.segment, position.sequence)),
+                Record::Measurement(_) => false,
+            };
+        }
+        if is_whole {
+            return Some([spans, events]);
+        }
+        if is_stale() {
+            return None;
+        }
+    }
 }

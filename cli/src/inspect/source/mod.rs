@@ -153,6 +153,7 @@ fn follow(paths: &[PathBuf], desk: &Desk, clock: &dyn Clock, deliver: &mut dyn F
             let polled =
                 model.poll_until(clock.now_unix_nano(), &mut || begin.elapsed() >= READ || desk.is_stale());
             changed = polled.changed;
+            // Who records faster than can be read is not followed with all of a core.
             let pause = if polled.is_complete { INTERVAL } else { Duration::ZERO };
             next_poll = Instant::now() + pause;
         }

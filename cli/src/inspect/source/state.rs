@@ -80,7 +80,7 @@ impl Model {
                 polled.changed = true;
                 self.seen = self.seen.saturating_add(count);
             }
-            polled.is_complete &= !file.is_in_round();
+            polled.is_complete &= file.was_whole();
         }
         self.close_some();
         polled
@@ -173,7 +173,7 @@ impl Model {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Polled {
     pub(super) changed: bool,
-    /// All that was there when it began has been read.
+    /// All that was there at first has been read.
     pub(super) is_complete: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Figures, not claims: `cargo test --release -p otlp-mmap --lib inspect::source::tests::speed -- --ignored --nocapture --test-threads 1`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
@@ -297,6 +297,23 @@ fn polls(path: &Path, view: View) {
     println!("    poll {poll}, answer {answer}, frame {shown}; {core:.1} ms of a core for all three");
 }
 
+/// Time of a turn of the writer.
+const TURN: Duration = Duration::from_millis(800);
+
+/// Reads a recording that nobody writes again and again, half of the time, as a viewer does that cannot keep up: what a
+/// busy neighbour costs the writer who does not read what it writes.
+fn busy(path: PathBuf, stop: Arc<AtomicBool>) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            let begin = Instant::now();
+            let mut model = open(&path);
+            model.poll_until(NOON, &mut || begin.elapsed() >= Duration::from_millis(100));
+            drop(model.answer(&query(View::Traces), NOON));
+            thread::sleep(begin.elapsed());
+        }
+    })
+}
+
 /// Spans a second, and nanoseconds of its core that each took, in `time`.
 fn pace(recorded: &Recorded, from: &mut u64, time: Duration) -> (f64, f64) {
     let (begin, used, first) = (Instant::now(), thread_time(), *from);
@@ -317,22 +334,33 @@ fn what_the_viewer_costs_the_writer() {
     let recorded = Recorded::with(Config::new(&path), "shop");
     let mut number = 0;
     pace(&recorded, &mut number, Duration::from_millis(300));
-    let (mut alone, mut watched) = (Vec::new(), Vec::new());
+    let (mut alone, mut watched, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+    let other = directory.path().join("other.otlpmm");
+    let others = Recorded::with(Config::new(&other), "other");
+    record(&others, 0..300_000);
     println!("what the viewer costs the writer, {}", load());
     for _ in 0..12 {
-        alone.push(pace(&recorded, &mut number, Duration::from_millis(400)));
+        alone.push(pace(&recorded, &mut number, TURN));
         let source = Source::spawn(vec![path.clone()], SystemClock, drop).unwrap();
         source.ask(query(View::Traces));
-        watched.push(pace(&recorded, &mut number, Duration::from_millis(400)));
+        watched.push(pace(&recorded, &mut number, TURN));
+        drop(source);
+        let stop = Arc::new(AtomicBool::new(false));
+        let reader = busy(other.clone(), Arc::clone(&stop));
+        beside.push(pace(&recorded, &mut number, TURN));
+        stop.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
     }
     let median = |list: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| {
         let mut values: Vec<f64> = list.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let [rate, watched_rate] = [&alone, &watched].map(|list| median(list, |pair| pair.0));
-    let [cost, watched_cost] = [&alone, &watched].map(|list| median(list, |pair| pair.1));
-    println!("  alone: {rate:.0} spans/s, {cost:.0} ns of a core each");
-    println!("  watched: {watched_rate:.0} spans/s, {watched_cost:.0} ns of a core each");
-    println!("  ratio: {:.3} of the rate, {:.3} of the time", watched_rate / rate, watched_cost / cost);
+    let mut base = None;
+    for (name, list) in [("alone", &alone), ("watched", &watched), ("beside a viewer of another", &beside)] {
+        let (rate, cost) = (median(list, |pair| pair.0), median(list, |pair| pair.1));
+        let (base_rate, base_cost) = *base.get_or_insert((rate, cost));
+        let (of_rate, of_cost) = (rate / base_rate, cost / base_cost);
+        println!("  {name}: {rate:.0} spans/s ({of_rate:.3}), {cost:.0} ns of a core each ({of_cost:.3})");
+    }
 }
