@@ -30,13 +30,12 @@ const PART: u64 = 1 << 20;
 
 /// A recording with what the viewer keeps of it.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-#[expect(clippy::struct_field_names, reason = "the specification's name of the id that the file itself has")]
 pub(super) struct File {
     pub(super) id: FileId,
     pub(super) path: PathBuf,
     pub(super) name: Text,
-    pub(super) file_id: [u8; 16],
+    /// Of its header.
+    pub(super) identity: [u8; 16],
     pub(super) pid: u32,
     pub(super) header: Arc<[(&'static str, String)]>,
     pub(super) size: u64,
@@ -44,12 +43,7 @@ pub(super) struct File {
     pub(super) recording: Option<Arc<Recording>>,
     /// `None`: read to the end.
     observer: Option<Observer>,
-    /// A poll has stopped before the last segment, and the next one goes on there.
-    is_in_round: bool,
-    /// Every segment has been looked at once at least.
-    was_whole: bool,
-    /// When the round began, the writer was gone.
-    is_last_round: bool,
+    round: Round,
     pub(super) liveness: Liveness,
     pub(super) vanished: bool,
     pub(super) service: Option<Text>,
@@ -74,6 +68,17 @@ pub(super) struct File {
     pub(super) is_filtered: bool,
 }
 
+/// How far the segments have been looked at, one after another.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    /// A poll has stopped before the last segment, and the next one goes on there.
+    is_open: bool,
+    /// Every segment has been looked at once at least.
+    was_whole: bool,
+    /// When it began, the writer was gone.
+    is_last: bool,
+}
+
 /// What polls need of the one who keeps the files.
 pub(super) struct Polling<'a> {
     pub(super) filter: Option<&'a Filter>,
@@ -96,15 +101,13 @@ impl File {
             id,
             path: recording.path().to_owned(),
             name: file_name(&recording),
-            file_id: header.file_id,
+            identity: header.file_id,
             pid: header.pid,
             header: super::health::facts(&recording).into(),
             size: header.file_size,
             observer: Some(recording.observe()),
             recording: Some(recording),
-            is_in_round: false,
-            was_whole: false,
-            is_last_round: false,
+            round: Round::default(),
             liveness: Liveness::Alive,
             vanished: false,
             service: None,
@@ -143,7 +146,7 @@ impl File {
             return Some(Arc::clone(recording));
         }
         let recording = Recording::open(&self.path).ok()?;
-        (recording.header().file_id == self.file_id).then(|| Arc::new(recording))
+        (recording.header().file_id == self.identity).then(|| Arc::new(recording))
     }
 
     /// First and last time.
@@ -161,8 +164,8 @@ impl File {
             return None;
         };
         let liveness = recording.liveness();
-        if !self.is_in_round {
-            self.is_last_round = liveness != Liveness::Alive;
+        if !self.round.is_open {
+            self.round.is_last = liveness != Liveness::Alive;
         }
         let mut report = Report::default();
         let active = recording.active_spans(&mut report);
@@ -172,8 +175,8 @@ impl File {
         let (mut count, mut ended) = (0_u64, Vec::new());
         loop {
             let (batch, is_whole) = part(&mut observer);
-            self.is_in_round = !is_whole;
-            self.was_whole |= is_whole;
+            self.round.is_open = !is_whole;
+            self.round.was_whole |= is_whole;
             changed |= !batch.progress.is_empty();
             count = count.saturating_add(u64::try_from(batch.records.len()).unwrap_or(u64::MAX));
             changed |= self.take(batch, &mut ended, polling);
@@ -182,7 +185,7 @@ impl File {
             }
         }
         changed |= self.take_in_flight(&active, ended, polling);
-        let is_over = self.is_last_round && !self.is_in_round;
+        let is_over = self.round.is_last && !self.round.is_open;
         let due = self.looked_at.is_none_or(|last| polling.now.saturating_sub(last) >= LOOK_INTERVAL);
         if due || is_over {
             self.looked_at = Some(polling.now);
@@ -196,7 +199,7 @@ impl File {
 
     /// Whether every segment has been looked at once at least.
     pub(super) fn was_whole(&self) -> bool {
-        self.was_whole
+        self.round.was_whole
     }
 
     /// Takes new records in, and adds the ids of the spans among them to `ended`; whether there was a fault.

@@ -103,7 +103,7 @@ fn views(model: &mut Model, now: u64) {
         screen.app.query.trace = Some(trace(77));
         let used = thread_time();
         let answer = milliseconds(|| drop(model.answer(&screen.app.asking(), now)));
-        let core = in_milliseconds(thread_time() - used) / 3.0;
+        let core = in_milliseconds(thread_time().saturating_sub(used)) / 3.0;
         let snapshot = Arc::new(model.answer(&screen.app.asking(), now));
         screen.show(Arc::clone(&snapshot));
         let taken = milliseconds(|| drop(update(&mut screen.app, Event::Snapshot(Arc::clone(&snapshot)))));
@@ -128,7 +128,7 @@ fn first_screen(path: &Path, now: u64) -> (Duration, Duration, Arc<Snapshot>) {
     let mut screen = Screen::new(View::Traces);
     let snapshot = Arc::new(model.answer(&screen.app.asking(), now));
     screen.show(Arc::clone(&snapshot));
-    (begin.elapsed(), thread_time() - used, snapshot)
+    (begin.elapsed(), thread_time().saturating_sub(used), snapshot)
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_million_spans() {
     let before = memory();
     let (begin, used, mut model) = (Instant::now(), thread_time(), open(directory.path()));
     model.poll(now);
-    let core = in_milliseconds(thread_time() - used);
+    let core = in_milliseconds(thread_time().saturating_sub(used));
     println!("  read in {:.0} ms, {core:.0} ms of a core", in_milliseconds(begin.elapsed()));
     let mut screen = Screen::new(View::Traces);
     let snapshot = Arc::new(model.answer(&screen.app.asking(), now));
@@ -265,7 +265,7 @@ fn frames(path: &Path, view: View) {
         screen.show(snapshot);
         times.push(in_milliseconds(begin.elapsed()));
     }
-    used = thread_time() - used;
+    used = thread_time().saturating_sub(used);
     let core = in_milliseconds(used) / f64::from(u32::try_from(times.len().max(1)).unwrap());
     println!(
         "  {view:?}: frame {}, {core:.1} ms of a core each; answered after {}",
@@ -288,11 +288,13 @@ fn polls(path: &Path, view: View) {
         let answered = begin.elapsed();
         screen.show(snapshot);
         let all = begin.elapsed();
-        for (list, time) in times.iter_mut().zip([polled, answered - polled, all - answered]) {
+        for (list, time) in
+            times.iter_mut().zip([polled, answered.saturating_sub(polled), all.saturating_sub(answered)])
+        {
             list.push(in_milliseconds(time));
         }
     }
-    let core = in_milliseconds(thread_time() - used) / 10.0;
+    let core = in_milliseconds(thread_time().saturating_sub(used)) / 10.0;
     let [poll, answer, shown] = times.map(spread);
     println!("    poll {poll}, answer {answer}, frame {shown}; {core:.1} ms of a core for all three");
 }
@@ -323,7 +325,7 @@ fn pace(recorded: &Recorded, from: &mut u64, time: Duration) -> (f64, f64) {
     }
     #[expect(clippy::cast_precision_loss, reason = "a figure")]
     let count = (*from - first) as f64;
-    (count / begin.elapsed().as_secs_f64(), (thread_time() - used).as_secs_f64() * 1e9 / count)
+    (count / begin.elapsed().as_secs_f64(), thread_time().saturating_sub(used).as_secs_f64() * 1e9 / count)
 }
 
 #[test]
