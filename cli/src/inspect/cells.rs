@@ -386,18 +386,6 @@ mod tests {
     const VIEWS: [View; 6] =
         [View::Traces, View::Operations, View::Waterfall, View::Events, View::Metrics, View::File];
 
-    /// Rows of a view, those that are folded included.
-    fn row_count(view: View, snapshot: &Snapshot) -> usize {
-        match view {
-            View::Traces => snapshot.traces.len(),
-            View::Operations => snapshot.operations.len(),
-            View::Waterfall => snapshot.waterfall.as_ref().map_or(0, |tree| tree.spans.len()),
-            View::Events => snapshot.events.len(),
-            View::Metrics => snapshot.series.len(),
-            View::File => snapshot.files.len(),
-        }
-    }
-
     #[test]
     fn durations_are_short() {
         for (nanos, text) in [
