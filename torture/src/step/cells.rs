@@ -19,11 +19,10 @@ pub(crate) type Shown = (u64, Point);
 impl Cell {
     /// Adds a measurement and gives what readers may find meanwhile, in this order; the last is what it comes to.
     pub(crate) fn add(&mut self, aggregation: &Aggregation, time: u64, value: Number) -> Vec<Shown> {
-        let before = self.measured.last().map_or(0, |(time, _)| *time);
         self.measured.push((time, value));
         match aggregation {
             Aggregation::Gauge => vec![(time, Point::Gauge(value))],
-            Aggregation::Sum { .. } => self.add_to_sum(before, time, value),
+            Aggregation::Sum { .. } => self.add_to_sum(time, value),
             Aggregation::Histogram { boundaries, .. } => vec![(time, self.histogram(boundaries))],
             Aggregation::ExponentialHistogram { max_buckets, max_scale, .. } => {
                 vec![(time, self.exponential(*max_buckets, *max_scale))]
@@ -31,18 +30,21 @@ impl Cell {
         }
     }
 
-    /// A sum is stored in three words (SPEC 11.8): which types were added, the time, and then the value.
-    fn add_to_sum(&mut self, before: u64, time: u64, value: Number) -> Vec<Shown> {
-        let integers = self.integers.unwrap_or(0);
+    /// A sum is stored in three words (SPEC 11.8): the time, which types were added, and then the value.
+    fn add_to_sum(&mut self, time: u64, value: Number) -> Vec<Shown> {
         let mut shown = Vec::new();
+        // A sum of no type yet is not shown.
+        if self.integers.is_some() || self.doubles.is_some() {
+            shown.push((time, self.sum()));
+        }
         match value {
             Number::Int(number) => {
-                self.integers.get_or_insert(0);
-                shown.extend([(before, self.sum()), (time, self.sum())]);
+                let integers = *self.integers.get_or_insert(0);
+                shown.push((time, self.sum()));
                 if let Some(sum) = integers.checked_add(number) {
                     self.integers = Some(sum);
                 } else {
-                    // It goes to the doubles, whose type is marked after the time was stored.
+                    // It goes to the doubles, whose type is marked now.
                     self.doubles.get_or_insert(0.0);
                     shown.push((time, self.sum()));
                     self.add_double(to_double(number));
@@ -50,7 +52,7 @@ impl Cell {
             }
             Number::Double(number) => {
                 self.doubles.get_or_insert(0.0);
-                shown.extend([(before, self.sum()), (time, self.sum())]);
+                shown.push((time, self.sum()));
                 self.add_double(number);
             }
         }
