@@ -164,6 +164,16 @@ pub(crate) fn series_cells(row: &SeriesRow) -> [String; 7] {
     ]
 }
 
+/// The values of a series' attributes, without their keys.
+pub(crate) fn series_values(row: &SeriesRow) -> String {
+    if row.series.overflow {
+        return "(overflow)".to_owned();
+    }
+    let values: Vec<_> =
+        row.series.attributes.iter().map(|pair| ValueText(&pair.value).to_string()).collect();
+    values.join(" ")
+}
+
 /// The name of a metric's kind, as short as a column.
 pub(crate) fn point_kind(point: &Point) -> &'static str {
     match point {

@@ -320,7 +320,7 @@ impl File {
             let service = polling.interner.service(&first.stream.scope);
             self.service.get_or_insert(service);
         }
-        changed | self.series.take(series, polling)
+        changed | self.series.take(series, self.liveness != Liveness::Alive, polling)
     }
 
     /// Says for every row anew whether it passes, by reading the recording again in full. `false`: it was told to stop.

@@ -38,8 +38,9 @@ pub(super) struct SeriesEntry {
 }
 
 impl SeriesTable {
-    /// Takes the series as they are now; whether one has changed.
-    pub(super) fn take(&mut self, series: Vec<Series>, polling: &mut Polling<'_>) -> bool {
+    /// Takes the series as they are now; whether one has changed. What a recording that has ended says for the first
+    /// time it has said since each series' latest measurement.
+    pub(super) fn take(&mut self, series: Vec<Series>, has_ended: bool, polling: &mut Polling<'_>) -> bool {
         let mut before: HashMap<_, _> =
             std::mem::take(&mut self.series).into_iter().map(|entry| (entry.series.series, entry)).collect();
         let mut changed = before.len() != series.len();
@@ -50,7 +51,9 @@ impl SeriesTable {
             changed |= last.as_ref().is_none_or(|last| !is_same(&last.series, &series));
             let mut entry = last.unwrap_or_else(|| SeriesEntry::new(&series, polling));
             entry.hit = hit;
-            self.sample(&mut entry, series, polling.now, most);
+            let ended = has_ended && entry.samples.is_empty();
+            let time = if ended { series.time_unix_nano.min(polling.now) } else { polling.now };
+            self.sample(&mut entry, series, time, most);
             self.series.push(entry);
         }
         for entry in before.into_values() {
@@ -60,12 +63,12 @@ impl SeriesTable {
     }
 
     /// Adds what a series is now; of its samples the newest `most` stay.
-    fn sample(&mut self, entry: &mut SeriesEntry, series: Series, now: u64, most: usize) {
+    fn sample(&mut self, entry: &mut SeriesEntry, series: Series, time: u64, most: usize) {
         let first = entry.samples.len().saturating_add(1).saturating_sub(most);
         for gone in entry.points.drain(..first.min(entry.points.len())).flatten() {
             self.point_bytes = forget(self.point_bytes, &gone);
         }
-        let sample = Sample { time: now, value: value(&series.point) };
+        let sample = Sample { time, value: value(&series.point) };
         entry.samples = entry.samples.iter().skip(first).copied().chain([sample]).collect();
         let bytes = weight(&series.point);
         let keeps = self.point_bytes.saturating_add(bytes) <= MAX_POINT_BYTES;

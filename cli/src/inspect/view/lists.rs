@@ -4,7 +4,8 @@ use ratatui::layout::Rect;
 
 use super::super::app::App;
 use super::super::cells::{
-    State, event_cells, file_cells, operation_cells, row_text, series_cells, trace_cells, trace_state,
+    State, event_cells, file_cells, operation_cells, row_text, series_cells, series_values, trace_cells,
+    trace_state,
 };
 use super::super::model::{EventRow, FileRow, RATE_PARTS};
 use super::super::query::{EventKey, FileKey, OperationKey, SeriesKey, TraceKey};
@@ -214,6 +215,12 @@ pub(super) fn draw_metrics(pen: &mut Pen<'_>, area: Rect, app: &App) {
         let Some(row) = app.snapshot.series.get(index) else { return (Vec::new(), false) };
         let mut cells =
             texts(series_cells(row), &[(0, Role::Name), (2, Role::Dim), (3, Role::Dim), (6, Role::Dim)]);
+        // Keys are the same for all series of a stream: where one has to go, it is the keys.
+        if let Some(cell) = cells.get_mut(2)
+            && let Cell::Text(pairs, role) = cell
+        {
+            *cell = Cell::Shorter(std::mem::take(pairs), series_values(row), *role);
+        }
         cells.push(Cell::Spark(row.history.iter().map(|sample| sample.value).collect()));
         (cells, false)
     });

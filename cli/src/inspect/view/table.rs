@@ -39,6 +39,8 @@ pub(super) const fn flexible(title: &'static str, least: usize, most: usize, pri
 /// What stands in a row and a column.
 pub(super) enum Cell {
     Text(String, Role),
+    /// The first text, or the second where there is no room for the first.
+    Shorter(String, String, Role),
     /// A part of the column is filled: 0 to 1.
     Bar(f64, Role),
     /// A sparkline of the newest values.
@@ -158,6 +160,10 @@ fn piece(cell: &Cell, width: usize, right: bool, pen: &Pen<'_>) -> Piece {
     let symbols = pen.theme.symbols;
     match cell {
         Cell::Text(text, role) => (fit(text, width, right, symbols), pen.style(*role)),
+        Cell::Shorter(long, short, role) => {
+            let text = if super::pen::width(long) > width { short } else { long };
+            (fit(text, width, right, symbols), pen.style(*role))
+        }
         Cell::Bar(share, role) => (bar(*share, width, symbols), pen.style(*role)),
         Cell::Spark(values) => (spark(values, width, symbols), pen.style(Role::Plot)),
         Cell::Counts(counts) => (spark(&added_up(counts, width), width, symbols), pen.style(Role::Plot)),

@@ -97,6 +97,23 @@ fn series_are_sampled_once_a_second_and_can_be_seen_as_they_were() {
 }
 
 #[test]
+fn what_a_dead_recording_says_it_said_when_it_was_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.otlpmm");
+    let recorded = Recorded::create(&path, "shop");
+    let metric = recorded.counter("bytes");
+    recorded.measure(metric, 2.0, 7, None);
+    let mut watched = open(&path);
+    at(&mut watched, 100, None);
+    drop(recorded);
+    let times = |snapshot: &Snapshot| {
+        snapshot.series[0].history.iter().map(|sample| sample.time - NOON).collect::<Vec<_>>()
+    };
+    assert_eq!(times(&at(&mut open(&path), 200, None)), [7 * MILLI]);
+    assert_eq!(times(&at(&mut watched, 200, None)), [100 * SECOND, 200 * SECOND]);
+}
+
+#[test]
 fn histories_have_an_end() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.otlpmm");
