@@ -1,4 +1,4 @@
-//! A recording in lines: header, fill, losses, dictionary, faults, lints.
+//! A recording in lines: lints, faults, fill, losses, dictionary, header.
 
 use otlp_mmap_reader::{Counter, EntryCount, Liveness, SignalLosses, Usage};
 
@@ -21,12 +21,13 @@ const BAR: usize = 20;
 pub(super) fn lines(app: &App, theme: &Theme) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(file) = app.selected_file() {
-        lines.extend(header(file));
+        lines.extend(summary(file));
         lines.extend(lints(app));
+        lines.extend(faults(file));
         lines.extend(fill(file, theme));
         lines.extend(losses(file));
-        lines.extend(faults(file));
         lines.extend(dictionary(file));
+        lines.extend(header(file));
     }
     if !app.snapshot.problems.is_empty() {
         lines.push(Line::title("Cannot be read"));
@@ -36,7 +37,7 @@ pub(super) fn lines(app: &App, theme: &Theme) -> Vec<Line> {
     lines
 }
 
-fn header(file: &FileRow) -> Vec<Line> {
+fn summary(file: &FileRow) -> Vec<Line> {
     let mut lines =
         vec![Line::new(0, vec![("Recording ".into(), Role::Head), (safe(&file.name), Role::Strong)])];
     let state = match file.liveness {
@@ -47,10 +48,14 @@ fn header(file: &FileRow) -> Vec<Line> {
     lines.push(Line::pair(1, "writer", format!("pid {}, {state}{gone}", file.pid), writer_role(file)));
     lines.push(Line::pair(1, "spans in flight", count(file.in_flight as u64), Role::Text));
     lines.push(Line::pair(1, "path", safe(&file.path.to_string_lossy()), Role::Text));
-    lines.extend(
-        file.header.iter().map(|(name, value)| Line::pair(1, name, Printable(value).to_string(), Role::Text)),
-    );
     lines
+}
+
+/// What will not change: last, since there is much of it.
+fn header(file: &FileRow) -> Vec<Line> {
+    let facts =
+        file.header.iter().map(|(name, value)| Line::pair(1, name, Printable(value).to_string(), Role::Text));
+    std::iter::once(Line::title("Header")).chain(facts).collect()
 }
 
 /// Bars by part of the file; the dictionary is one of them.
