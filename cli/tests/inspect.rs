@@ -202,6 +202,24 @@ fn it_is_stopped_and_continued_by_the_shell() {
 }
 
 #[test]
+fn whoever_stops_it_with_a_signal_gets_the_terminal_and_gives_it_back() {
+    let shop = Shop::new();
+    let script = r#"set -m; "$@"; echo "it is stopped"; read line; fg > /dev/null"#;
+    for signal in [Signal::SIGTSTP, Signal::SIGSTOP] {
+        let mut viewer = Pty::start_job(script, &["inspect", shop.path()]);
+        viewer.wait_for("GET /cart");
+        kill(viewer.job(), signal).unwrap();
+        viewer.wait_for("it is stopped");
+        assert_eq!(viewer.is_shown(), signal == Signal::SIGSTOP, "only the one can be prepared for");
+        viewer.press("\n");
+        viewer.wait_without("it is stopped");
+        viewer.wait_for("GET /cart");
+        viewer.press("q");
+        assert!(viewer.end().status.success());
+    }
+}
+
+#[test]
 fn a_screen_that_something_else_wrote_on_is_drawn_again() {
     let shop = Shop::new();
     let mut viewer = viewer(&[shop.path()]);

@@ -35,8 +35,9 @@ const SCREEN_BYTES: usize = 1 << 16;
 /// The kernel does not wake everyone who waits for nothing but the end of a terminal.
 const WATCH_INTERVAL: u16 = 500;
 
-/// Signals by which a process is asked to end.
-const SIGNALS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT];
+/// Signals by which a process is asked to end or to stop, and by which it is told that it goes on.
+const SIGNALS: [Signal; 5] =
+    [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGTSTP, Signal::SIGCONT];
 
 /// Shows the recordings until the viewer is quit. The terminal must be that of stdout. Gives the last screen if it is to
 /// be left in the terminal.

@@ -14,6 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::unistd::Pid;
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
@@ -100,6 +101,13 @@ impl Pty {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The process that the shell of [`Pty::start_job`] waits for.
+    pub(crate) fn job(&self) -> Pid {
+        let shell = self.id();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+        Pid::from_raw(children.trim().parse().unwrap())
     }
 
     /// Types.

@@ -27,7 +27,7 @@ pub(super) enum Message {
     Input(Raw),
     /// From the source.
     Source(Delivery),
-    /// The process is asked to end.
+    /// The process is asked to end or to stop, or goes on after it was stopped.
     Signal(Signal),
     /// The terminal is gone.
     InputGone(io::Error),
@@ -48,6 +48,9 @@ pub(super) trait Outside {
 
     /// Stops the process until the shell continues it.
     fn suspend(&mut self, mouse: bool) -> io::Result<()>;
+
+    /// Takes the terminal over anew: whoever stopped the process may have used it.
+    fn go_on(&mut self, mouse: bool) -> io::Result<()>;
 }
 
 /// How the viewer ended.
@@ -133,6 +136,11 @@ where
             Message::Input(raw) => input::event(self.app, raw),
             Message::Source(Ok(snapshot)) => Some(Event::Snapshot(snapshot)),
             Message::Source(Err(why)) => Some(Event::Failure(why)),
+            Message::Signal(Signal::SIGTSTP) => return self.act(Action::Suspend),
+            Message::Signal(Signal::SIGCONT) => {
+                self.outside.go_on(self.app.is_mouse_on)?;
+                return self.draw_anew();
+            }
             Message::Signal(signal) => return Ok(Step::End(Ending::Signal(signal))),
             Message::InputGone(error) => return Err(anyhow::Error::new(error).context("terminal")),
             Message::Panicked => return Ok(Step::End(Ending::Panicked)),
@@ -159,12 +167,18 @@ where
             Action::Mouse(on) => self.outside.listen_to_mouse(on)?,
             Action::Suspend => {
                 self.outside.suspend(self.app.is_mouse_on)?;
-                self.clear()?;
-                // It may have another size now, which nobody told a process that was stopped.
-                let size = self.screen.size()?;
-                update(self.app, Event::Resize(size.width, size.height));
+                return self.draw_anew();
             }
         }
+        Ok(Step::Draw)
+    }
+
+    /// Draws on a terminal that somebody else had. It may have another size now, which nobody told a process that was
+    /// stopped.
+    fn draw_anew(&mut self) -> anyhow::Result<Step> {
+        self.clear()?;
+        let size = self.screen.size()?;
+        update(self.app, Event::Resize(size.width, size.height));
         Ok(Step::Draw)
     }
 }

@@ -25,6 +25,7 @@ struct Outer {
     copied: Vec<String>,
     mouse: Vec<bool>,
     suspended: Vec<bool>,
+    continued: Vec<bool>,
 }
 
 impl Outside for Outer {
@@ -53,14 +54,25 @@ impl Outside for Outer {
         self.suspended.push(mouse);
         Ok(())
     }
+
+    fn go_on(&mut self, mouse: bool) -> io::Result<()> {
+        self.continued.push(mouse);
+        Ok(())
+    }
 }
 
 /// Runs the loop over messages, then the terminal is gone: a loop that none of them ended gives an error. Gives how it
 /// ended, the screen, and what was done outside.
 fn run(messages: impl IntoIterator<Item = Message>) -> (anyhow::Result<Ending>, String, Outer) {
     let (sender, receiver) = channel();
-    let mut outer =
-        Outer { sender: sender.clone(), asked: vec![], copied: vec![], mouse: vec![], suspended: vec![] };
+    let mut outer = Outer {
+        sender: sender.clone(),
+        asked: vec![],
+        copied: vec![],
+        mouse: vec![],
+        suspended: vec![],
+        continued: vec![],
+    };
     let mut app = App::new((80, 24), Options::default());
     let mut screen = Terminal::new(TestBackend::new(80, 24)).unwrap();
     let theme = Theme::new(Palette::Mono, false);
@@ -128,6 +140,15 @@ fn the_mouse_and_the_shell() {
     let (ending, _, outer) = run(messages);
     assert!(matches!(ending, Ok(Ending::Quit)));
     assert_eq!((outer.mouse, outer.suspended), (vec![true], vec![true]));
+}
+
+#[test]
+fn whoever_stops_the_process_gets_the_terminal_and_it_is_taken_again_afterwards() {
+    let mut messages = vec![Message::Signal(Signal::SIGTSTP), Message::Signal(Signal::SIGCONT)];
+    messages.extend(keys("q"));
+    let (ending, _, outer) = run(messages);
+    assert!(matches!(ending, Ok(Ending::Quit)));
+    assert_eq!((outer.suspended, outer.continued), (vec![false], vec![false]));
 }
 
 #[test]

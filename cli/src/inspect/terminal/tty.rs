@@ -11,7 +11,7 @@ use std::panic;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::sys::signal::{Signal, raise};
+use nix::sys::signal::{SigSet, Signal, raise};
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
@@ -158,7 +158,17 @@ impl Outside for World<'_> {
     /// Returns when the shell continues the process.
     fn suspend(&mut self, mouse: bool) -> io::Result<()> {
         self.tty.give_back();
-        raise(Signal::SIGTSTP)?;
+        // Blocked, it would come back as a message.
+        let stop = SigSet::from(Signal::SIGTSTP);
+        stop.thread_unblock()?;
+        let stopped = raise(Signal::SIGTSTP);
+        stop.thread_block()?;
+        stopped?;
+        self.tty.take(mouse)
+    }
+
+    fn go_on(&mut self, mouse: bool) -> io::Result<()> {
+        self.tty.give_back();
         self.tty.take(mouse)
     }
 }
