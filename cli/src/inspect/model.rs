@@ -70,6 +70,8 @@ pub(crate) struct SpanRow {
     pub(crate) start: u64,
     /// `None`: in flight, now or at the time of the cursor.
     pub(crate) end: Option<u64>,
+    /// Of a span in flight whose process is gone: the last time that the recording knows of, which it did not outlive.
+    pub(crate) last: Option<u64>,
     /// OTLP `StatusCode` number.
     pub(crate) status_code: u32,
     /// It passes the filter.
@@ -85,10 +87,16 @@ impl SpanRow {
         self.status_code == Self::ERROR
     }
 
-    /// How long it took; of a span in flight how old it is at `now`. A clock that stepped back gives 0.
+    /// How long it took; of a span in flight how old it is at `now`, or was when its process died. A clock that stepped
+    /// back gives 0.
     pub(crate) fn duration(&self, now: u64) -> u64 {
-        self.end.unwrap_or(now).saturating_sub(self.start)
+        reach(self.end, self.last, now).saturating_sub(self.start)
     }
+}
+
+/// How far something reaches at `now`: up to its end, else no further than its process lived.
+fn reach(end: Option<u64>, last: Option<u64>, now: u64) -> u64 {
+    end.unwrap_or_else(|| last.map_or(now, |last| last.min(now)))
 }
 
 /// A trace: its spans in one row.
@@ -103,6 +111,8 @@ pub(crate) struct TraceRow {
     pub(crate) start: u64,
     /// Latest end; `None` while the root, or without one any span, is in flight.
     pub(crate) end: Option<u64>,
+    /// If the processes of all spans in flight are gone: the last time that any of its spans reaches.
+    pub(crate) last: Option<u64>,
     pub(crate) span_count: usize,
     pub(crate) error_count: usize,
     pub(crate) in_flight_count: usize,
@@ -113,7 +123,7 @@ pub(crate) struct TraceRow {
 impl TraceRow {
     /// From the earliest start to the latest end, or to `now` while it is in flight.
     pub(crate) fn duration(&self, now: u64) -> u64 {
-        self.end.unwrap_or(now).saturating_sub(self.start)
+        reach(self.end, self.last, now).saturating_sub(self.start)
     }
 }
 
@@ -329,6 +339,8 @@ pub(crate) struct Detail {
     pub(crate) id: RecordId,
     /// `None`: it was overwritten, or its file cannot be read any more.
     pub(crate) record: Option<OwnedRecord>,
+    /// As of its row: the last time of a process that is gone.
+    pub(crate) last: Option<u64>,
 }
 
 /// How much there is.

@@ -67,6 +67,7 @@ pub(crate) fn span_row(number: u64) -> SpanRow {
         kind: 2,
         start: NOON,
         end: Some(NOON + MILLI),
+        last: None,
         status_code: 0,
         hit: true,
     }
@@ -79,6 +80,7 @@ pub(crate) fn trace_row(root: SpanRow) -> TraceRow {
         has_root: true,
         start: root.start,
         end: root.end,
+        last: root.last,
         span_count: 1,
         error_count: usize::from(root.is_error()),
         in_flight_count: usize::from(root.end.is_none()),
@@ -329,7 +331,7 @@ pub(crate) fn root_record() -> OwnedRecord {
 
 /// Details of a record.
 pub(crate) fn detail(record: OwnedRecord) -> Detail {
-    Detail { id: record_id(CHECKOUT, Signal::Spans, 1), record: Some(record) }
+    Detail { id: record_id(CHECKOUT, Signal::Spans, 1), record: Some(record), last: None }
 }
 
 /// The view of metrics: one series of each kind and an empty one, with the chart of the first.
@@ -400,7 +402,7 @@ pub(crate) fn events() -> Snapshot {
     ];
     let event = Event { dropped_attributes_count: 1, ..samples::event() };
     let record = OwnedRecord::Record(Record::Event(Box::new(event)));
-    let detail = Detail { id: record_id(CHECKOUT, Signal::Events, 3), record: Some(record) };
+    let detail = Detail { id: record_id(CHECKOUT, Signal::Events, 3), record: Some(record), last: None };
     Snapshot { events: rows.map(Arc::new).into(), detail: Some(Arc::new(detail)), ..shop() }
 }
 

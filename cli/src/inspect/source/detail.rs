@@ -10,8 +10,10 @@ use crate::record::OwnedRecord;
 
 /// The record of an id, if it is still there.
 pub(super) fn detail(asked: &Asked<'_>, id: RecordId) -> Detail {
-    let record = asked.file(id.file).and_then(|file| read(asked, file, id.kind));
-    Detail { id, record }
+    let file = asked.file(id.file);
+    let record = file.and_then(|file| read(asked, file, id.kind));
+    let in_flight = file.and_then(|file| file.in_flight.iter().find(|row| row.id == id));
+    Detail { id, record, last: in_flight.and_then(|row| row.last) }
 }
 
 fn read(asked: &Asked<'_>, file: &File, kind: RecordKind) -> Option<OwnedRecord> {

@@ -191,7 +191,9 @@ impl File {
             self.looked_at = Some(polling.now);
             changed |= self.look(&recording, &observer, polling);
         }
-        if !is_over {
+        if is_over {
+            changed |= self.outlive();
+        } else {
             self.observer = Some(observer);
         }
         changed.then_some(count)
@@ -286,6 +288,16 @@ impl File {
         }
         self.in_flight = rows;
         true
+    }
+
+    /// The process is gone, and all of its recording is read: what was in flight reaches no further than the last time
+    /// in it. Whether anything was.
+    fn outlive(&mut self) -> bool {
+        let last = self.range().map(|(_, last)| last);
+        for row in &mut self.in_flight {
+            Arc::make_mut(row).last = last;
+        }
+        !self.in_flight.is_empty()
     }
 
     /// Keeps faults that were not met before; whether there was one.

@@ -247,6 +247,7 @@ pub(super) fn span_row(file: FileId, span: &Span, hit: bool, interner: &mut Inte
         kind: span.kind,
         start: span.start_time_unix_nano,
         end: span.end_time_unix_nano,
+        last: None,
         status_code: span.status_code,
         hit,
     }

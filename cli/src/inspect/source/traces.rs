@@ -34,6 +34,10 @@ struct Group<'a> {
     span_count: usize,
     error_count: usize,
     in_flight_count: usize,
+    /// Of these, those whose process is gone ...
+    died_count: usize,
+    /// ... and the last time of those processes.
+    last: u64,
     event_count: usize,
     is_hit: bool,
     has_operation: bool,
@@ -120,6 +124,8 @@ impl<'a> Group<'a> {
             span_count: 0,
             error_count: 0,
             in_flight_count: 0,
+            died_count: 0,
+            last: 0,
             event_count: 0,
             is_hit: false,
             has_operation: false,
@@ -135,9 +141,12 @@ impl<'a> Group<'a> {
             self.root = Some(span);
         }
         self.start = self.start.min(span.start);
-        match cursor.end(span) {
-            Some(end) => self.end = self.end.max(end),
-            None => self.in_flight_count += 1,
+        if let Some(end) = cursor.end(span) {
+            self.end = self.end.max(end);
+        } else {
+            self.in_flight_count += 1;
+            self.died_count += usize::from(span.last.is_some());
+            self.last = self.last.max(span.last.unwrap_or(0));
         }
         self.span_count += 1;
         self.error_count += usize::from(cursor.is_error(span));
@@ -154,6 +163,7 @@ impl<'a> Group<'a> {
             has_root,
             start: self.start,
             end: (!is_open).then_some(self.end),
+            last: (is_open && self.died_count == self.in_flight_count).then_some(self.last.max(self.end)),
             span_count: self.span_count,
             error_count: self.error_count,
             in_flight_count: self.in_flight_count,

@@ -77,7 +77,7 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn new(spans: &[Arc<SpanRow>], until: u64) -> Self {
         let starts: Vec<_> = spans.iter().map(|span| span.start).collect();
-        let ends = spans.iter().map(|span| span.end.unwrap_or(until).max(span.start)).collect();
+        let ends = spans.iter().map(|span| span.start.saturating_add(span.duration(until))).collect();
         let mut order: Vec<usize> = (0..spans.len()).collect();
         order.sort_by_key(|index| spans.get(*index).map(|span| (span.start, span.span_id, *index)));
         let parents = parents(spans, &order);

@@ -29,7 +29,8 @@ fn record_lines(app: &App, detail: &Detail) -> Vec<Line> {
         let text = "not in the recording any more: overwritten, or its file is gone";
         return vec![Line::new(0, vec![(text.into(), Role::Warning)])];
     };
-    let mut lines = of_record(record, app.snapshot.until);
+    let until = app.snapshot.until;
+    let mut lines = of_record(record, detail.last.map_or(until, |last| last.min(until)));
     // Below name, status and duration.
     let below = lines.len().min(3);
     lines.splice(below..below, in_tree(app, detail.id));

@@ -273,7 +273,7 @@ impl SpanLine<'_> {
         let columns = self.axis.columns;
         let span = &self.span.span;
         let offset = |time: u64| to_f64(time.saturating_sub(self.start));
-        let end = span.end.unwrap_or(until).max(span.start);
+        let end = span.start.saturating_add(span.duration(until));
         let (from, to) = (self.axis.column(offset(span.start)), self.axis.column(offset(end)));
         let style = pen.style(role);
         let symbols = pen.theme.symbols;

@@ -131,7 +131,7 @@ fn shop(query: &Query) -> Snapshot {
     let waterfall = snapshot.waterfall.filter(|tree| Some(tree.trace_id) == query.trace);
     let row = snapshot.series.iter().find(|row| Some(row.id) == query.series);
     let chart = row.map(|row| Arc::new(samples::chart(row.clone())));
-    let detail = query.detail.map(|id| Arc::new(Detail { id, record: Some(record(query.view)) }));
+    let detail = query.detail.map(|id| Arc::new(Detail { id, record: Some(record(query.view)), last: None }));
     Snapshot { waterfall, chart, detail, ..snapshot }
 }
 

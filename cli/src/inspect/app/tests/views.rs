@@ -102,7 +102,7 @@ fn details_of_another_record_are_not_shown() {
     let mut viewer = Viewer::new();
     viewer.press("d");
     let other = samples::record_id(FileId(9), Signal::Spans, 9);
-    let detail = Detail { id: other, record: None };
+    let detail = Detail { id: other, record: None, last: None };
     viewer.show(Snapshot { detail: Some(Arc::new(detail)), ..samples::traces() });
     assert_eq!(viewer.app.detail(), None);
 }
@@ -233,7 +233,7 @@ fn a_record_is_copied_as_json_when_it_has_come() {
 #[test]
 fn an_overwritten_record_is_not_copied() {
     let mut viewer = Viewer::over(|query| {
-        let detail = query.detail.map(|id| Arc::new(Detail { id, record: None }));
+        let detail = query.detail.map(|id| Arc::new(Detail { id, record: None, last: None }));
         Snapshot { detail, ..samples::traces() }
     });
     assert_eq!(viewer.press("Y"), Action::Redraw);

@@ -183,6 +183,7 @@ fn row(number: u64, parent: u64, start: u64, end: Option<u64>) -> SpanRow {
         kind: 1,
         start,
         end,
+        last: None,
         status_code: 0,
         hit: true,
     }

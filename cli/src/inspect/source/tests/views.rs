@@ -244,3 +244,47 @@ fn a_dead_recording_is_shown_as_of_its_end() {
     assert_eq!((snapshot.until, snapshot.totals.in_flight), (NOON + 100 * MILLI, 1));
     assert!(!model.poll(NOON + 90 * SECOND), "nothing more will come");
 }
+
+/// Neither those that live nor those that died later make the spans of a dead process older.
+#[test]
+fn what_a_dead_process_had_in_flight_is_as_old_as_its_own_recording_tells() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let dead = Recorded::create(&path("dead.otlpmm"), "old");
+    dead.start(super::Spec { start: 100, ..spec(1) });
+    dead.span(super::Spec { trace: 1, parent: 1, start: 110, end: 150, ..spec(2) });
+    let later = Recorded::create(&path("later.otlpmm"), "young");
+    later.span(super::Spec { start: 20_000, end: 30_000, ..spec(3) });
+    let mut model = open(directory.path());
+    let age = |snapshot: &Snapshot| {
+        let row = snapshot.traces.iter().find(|row| row.trace_id == trace(1)).unwrap();
+        assert_eq!((row.end, row.in_flight_count), (None, 1));
+        (row.duration(snapshot.until), row.root.duration(snapshot.until))
+    };
+    let living = ask(&mut model, &query(View::Traces));
+    assert_eq!(age(&living), (60 * SECOND - 100 * MILLI, 60 * SECOND - 100 * MILLI));
+    dead.writer.close();
+    let dead_only = ask(&mut model, &query(View::Traces));
+    assert_eq!(age(&dead_only), (50 * MILLI, 50 * MILLI), "the other lives");
+    later.writer.close();
+    let both = ask(&mut model, &query(View::Traces));
+    assert_eq!(
+        (both.until, age(&both)),
+        (NOON + 30 * SECOND, (50 * MILLI, 50 * MILLI)),
+        "the other ended later"
+    );
+    let rewound = Query { until: Some(NOON + 120 * MILLI), ..query(View::Traces) };
+    assert_eq!(age_at(&mut model, &rewound), 20 * MILLI, "not yet dead at the cursor");
+    let root = both.traces.iter().find(|row| row.trace_id == trace(1)).unwrap().root.id;
+    let waterfall = Query { trace: Some(trace(1)), detail: Some(root), ..query(View::Waterfall) };
+    let snapshot = ask(&mut model, &waterfall);
+    let tree = snapshot.waterfall.unwrap();
+    assert_eq!((tree.end, tree.spans[0].self_time), (NOON + 150 * MILLI, 10 * MILLI));
+    assert_eq!(snapshot.detail.unwrap().last, Some(NOON + 150 * MILLI));
+}
+
+fn age_at(model: &mut super::Model, query: &Query) -> u64 {
+    let snapshot = ask(model, query);
+    let row = snapshot.traces.iter().find(|row| row.trace_id == trace(1)).unwrap();
+    row.root.duration(snapshot.until)
+}
