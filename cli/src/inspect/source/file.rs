@@ -106,9 +106,10 @@ impl File {
             header: super::health::facts(&recording).into(),
             size: header.file_size,
             observer: Some(recording.observe()),
+            // It may be long until it is read.
+            liveness: recording.liveness(),
             recording: Some(recording),
             round: Round::default(),
-            liveness: Liveness::Alive,
             vanished: false,
             service: None,
             spans: Table::default(),

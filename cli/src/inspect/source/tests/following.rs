@@ -247,3 +247,20 @@ fn a_poll_that_is_due_goes_on_where_it_stopped() {
     assert_eq!((held.spans.len(), before), (20_000, 40_000));
     assert!(!model.poll(NOON), "both were read to the end");
 }
+
+#[test]
+fn recordings_that_wait_to_be_read_are_not_said_to_be_alive() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["a.otlpmm", "b.otlpmm", "c.otlpmm"] {
+        let recorded = Recorded::create(&directory.path().join(name), "shop");
+        recorded.span(spec(1));
+        recorded.writer.close();
+    }
+    let mut model = open(directory.path());
+    let polled = model.poll_until(NOON, &mut || true);
+    assert!(!polled.is_complete, "one was read");
+    let snapshot = model.answer(&query(View::File), NOON + 60 * SECOND);
+    let alive = snapshot.files.iter().filter(|file| file.liveness == Liveness::Alive).count();
+    assert_eq!((snapshot.files.len(), snapshot.totals.spans, alive), (3, 1, 0));
+    assert_eq!(snapshot.until, NOON + 11 * MILLI, "nobody lives");
+}
