@@ -197,9 +197,9 @@ pub(super) fn severity_role(number: u32) -> Role {
 }
 
 const SERIES: [Column; 8] = [
-    flexible("service", 8, 14, 5),
+    flexible("service", 10, 14, 5),
     flexible("name", 18, 40, 0),
-    flexible("attributes", 8, 40, 4),
+    flexible("attributes", 10, 40, 4),
     fixed("kind", 9, 6),
     number("value", 10, 1),
     number("rate", 10, 2),
