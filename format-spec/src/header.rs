@@ -133,7 +133,8 @@ codes! {
         /// Recording, or killed while it was: the writer's lock tells which.
         Open = 1,
         /// Closed by the writer; nothing changes any more but acknowledgements, the counters of calls that are
-        /// refused (`Closed`, `Invalid`), and a sum that a call already under way was adding to.
+        /// refused (`Closed`, `Invalid`), and, by a call already under way, `backed_bytes` and the sum that it was
+        /// adding to.
         Closed = 2,
     }
 }
