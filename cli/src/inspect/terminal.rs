@@ -22,7 +22,7 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event;
 
-use self::drive::{Drive, Ending, Message};
+use self::drive::{Ahead, Drive, Ending, Message};
 use self::tty::{Tty, World};
 use super::Setup;
 use super::app::App;
@@ -93,6 +93,7 @@ fn drive(
         screen: &mut screen,
         outside: &mut world,
         panic_after_draws: setup.panic_after_draws,
+        ahead: Ahead::default(),
     };
     drive.run(messages)
 }

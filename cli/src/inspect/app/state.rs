@@ -229,6 +229,11 @@ impl App {
         self.snapshot.query < self.memory.filter_since
     }
 
+    /// Whether the source still works on the first rows of the view that is shown.
+    pub(crate) fn are_rows_awaited(&self) -> bool {
+        self.failure.is_none() && self.memory.rows_of != Some(RowsOf::new(&self.query))
+    }
+
     /// What the source is to be asked for: `query`, while paused as of the pause.
     pub(crate) fn asking(&self) -> Query {
         let mut query = self.query.clone();

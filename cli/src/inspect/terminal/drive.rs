@@ -1,5 +1,6 @@
 //! The loop: messages in, screens out. Generic over the terminal, so that tests drive the real one.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -19,6 +20,9 @@ use super::input;
 
 /// Time between two screens: 30 a second at most.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// How long keys wait for the rows of a view that was gone to: those typed ahead are meant for them.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What the loop waits for.
 #[derive(Debug)]
@@ -71,6 +75,23 @@ pub(super) struct Drive<'a, B: Backend> {
     pub(super) outside: &'a mut dyn Outside,
     /// A test has the viewer panic after so many screens.
     pub(super) panic_after_draws: Option<u64>,
+    pub(super) ahead: Ahead,
+}
+
+/// What was typed before the rows were there that it is meant for.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    /// Oldest first.
+    held: VecDeque<Message>,
+    /// When it is taken even without rows; `None`: they are there.
+    until: Option<Instant>,
+}
+
+impl Ahead {
+    /// Whether a message takes part: keys and what comes after them, but no clicks, which are meant for what is seen.
+    fn holds(message: &Message) -> bool {
+        matches!(message, Message::Input(Raw::Key(_) | Raw::Paste(_)) | Message::InputGone(_))
+    }
 }
 
 impl<B: Backend> Drive<'_, B>
@@ -88,8 +109,7 @@ where
                 asked = self.app.query.number;
                 self.outside.ask(self.app.asking());
             }
-            let wait = due.saturating_duration_since(Instant::now());
-            if is_stale && wait.is_zero() {
+            if is_stale && due <= Instant::now() {
                 self.draw()?;
                 (is_stale, due) = (false, Instant::now() + FRAME);
                 draws += 1;
@@ -99,16 +119,10 @@ where
                 );
                 continue;
             }
-            let message = if is_stale {
-                match messages.recv_timeout(wait) {
-                    Ok(message) => message,
-                    Err(RecvTimeoutError::Timeout) => continue,
-                    Err(RecvTimeoutError::Disconnected) => return Ok(Ending::Quit),
-                }
-            } else if let Ok(message) = messages.recv() {
-                message
-            } else {
-                return Ok(Ending::Quit);
+            let message = match self.next(messages, is_stale.then_some(due)) {
+                Ok(message) => message,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return Ok(Ending::Quit),
             };
             match self.take(message)? {
                 Step::Nothing => {}
@@ -116,6 +130,30 @@ where
                 Step::End(ending) => return Ok(ending),
             }
         }
+    }
+
+    /// The next message, until the next screen is due. Keys wait for the rows of the view that is shown, but not long:
+    /// the source may be busy.
+    fn next(
+        &mut self,
+        messages: &Receiver<Message>,
+        due: Option<Instant>,
+    ) -> Result<Message, RecvTimeoutError> {
+        let ahead = &mut self.ahead;
+        if !self.app.are_rows_awaited() {
+            ahead.until = None;
+            return ahead.held.pop_front().map_or_else(|| receive(messages, due), Ok);
+        }
+        let until = *ahead.until.get_or_insert_with(|| Instant::now() + PATIENCE);
+        let wake = if ahead.held.is_empty() { due } else { Some(due.map_or(until, |due| due.min(until))) };
+        match receive(messages, wake) {
+            Ok(message) if Ahead::holds(&message) => ahead.held.push_back(message),
+            Err(RecvTimeoutError::Timeout) if until <= Instant::now() => {
+                return ahead.held.pop_front().ok_or(RecvTimeoutError::Timeout);
+            }
+            received => return received,
+        }
+        Err(RecvTimeoutError::Timeout)
     }
 
     fn draw(&mut self) -> anyhow::Result<()> {
@@ -180,6 +218,14 @@ where
         let size = self.screen.size()?;
         update(self.app, Event::Resize(size.width, size.height));
         Ok(Step::Draw)
+    }
+}
+
+/// The next message of a channel; `until` a time, if one is given.
+fn receive(messages: &Receiver<Message>, until: Option<Instant>) -> Result<Message, RecvTimeoutError> {
+    match until {
+        Some(until) => messages.recv_timeout(until.saturating_duration_since(Instant::now())),
+        None => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
     }
 }
 

@@ -11,7 +11,7 @@ use ratatui::crossterm::event::{
     Event as Raw, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind,
 };
 
-use super::drive::{Drive, Ending, Message, Outside};
+use super::drive::{Ahead, Drive, Ending, Message, Outside};
 use crate::inspect::app::{App, Options};
 use crate::inspect::model::Snapshot;
 use crate::inspect::query::{Query, View};
@@ -21,6 +21,8 @@ use crate::inspect::view::{Palette, Theme};
 /// What the loop did, and a source that answers through the loop's own channel.
 struct Outer {
     sender: Sender<Message>,
+    /// Else it is busy for ever.
+    answers: bool,
     asked: Vec<Query>,
     copied: Vec<String>,
     mouse: Vec<bool>,
@@ -37,7 +39,9 @@ impl Outside for Outer {
         };
         let snapshot = Snapshot { query: query.number, ..snapshot };
         self.asked.push(query);
-        self.sender.send(Message::Source(Ok(Arc::new(snapshot)))).unwrap();
+        if self.answers {
+            self.sender.send(Message::Source(Ok(Arc::new(snapshot)))).unwrap();
+        }
     }
 
     fn copy(&mut self, text: &str) -> io::Result<()> {
@@ -64,9 +68,17 @@ impl Outside for Outer {
 /// Runs the loop over messages, then the terminal is gone: a loop that none of them ended gives an error. Gives how it
 /// ended, the screen, and what was done outside.
 fn run(messages: impl IntoIterator<Item = Message>) -> (anyhow::Result<Ending>, String, Outer) {
+    run_with(true, messages)
+}
+
+fn run_with(
+    answers: bool,
+    messages: impl IntoIterator<Item = Message>,
+) -> (anyhow::Result<Ending>, String, Outer) {
     let (sender, receiver) = channel();
     let mut outer = Outer {
         sender: sender.clone(),
+        answers,
         asked: vec![],
         copied: vec![],
         mouse: vec![],
@@ -86,6 +98,7 @@ fn run(messages: impl IntoIterator<Item = Message>) -> (anyhow::Result<Ending>, 
         screen: &mut screen,
         outside: &mut outer,
         panic_after_draws: None,
+        ahead: Ahead::default(),
     };
     let ending = drive.run(&receiver);
     (ending, screen.backend().to_string(), outer)
@@ -111,6 +124,22 @@ fn the_last_screen_is_kept() {
     let (ending, ..) = run(keys("4Q"));
     let Ok(Ending::Kept(text)) = ending else { panic!() };
     assert_eq!(text.lines().count(), 24);
+}
+
+#[test]
+fn keys_typed_ahead_wait_for_the_rows_that_they_are_meant_for() {
+    // All keys are there before the source answers anything.
+    let (ending, _, outer) = run(keys("21").into_iter().chain([key(KeyCode::Enter)]).chain(keys("q")));
+    assert!(matches!(ending, Ok(Ending::Quit)));
+    let opened = outer.asked.last().unwrap();
+    assert_eq!((opened.view, opened.trace), (View::Waterfall, Some(samples::traces().traces[0].trace_id)));
+}
+
+#[test]
+fn keys_do_not_wait_for_ever_for_a_source_that_is_busy() {
+    let (ending, _, outer) = run_with(false, keys("3q"));
+    assert!(matches!(ending, Ok(Ending::Quit)));
+    assert_eq!(outer.asked.last().unwrap().view, View::Events);
 }
 
 #[test]
