@@ -98,7 +98,8 @@ pub(crate) fn span_status(span: &SpanRow, files: &[FileRow]) -> &'static str {
 
 /// Service, name, kind, spans, errors, share of errors, p50, p95, p99, longest, in flight.
 pub(crate) fn operation_cells(row: &OperationRow) -> [String; 11] {
-    let duration = |nanos: u64| if nanos == 0 { "-".to_owned() } else { short_duration(nanos) };
+    let has_ended = row.count > row.in_flight_count;
+    let duration = |nanos| if has_ended { short_duration(nanos) } else { "-".to_owned() };
     [
         safe(&row.id.service),
         safe(&row.id.name),
@@ -374,6 +375,22 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// The text of a number with fewer digits, where there is no room for all of them: one that is cut reads as another
+/// number. What stands around it (`~` of a mean, `/s` of a rate) stays. `None`: it is no number, or has no room at all.
+pub(crate) fn shortened(text: &str, room: usize) -> Option<String> {
+    let digits = text.trim_start_matches('~');
+    let (before, _) = text.split_at(text.len() - digits.len());
+    let (digits, behind) = digits.split_at(digits.len() - digits.trim_start_matches(is_numeric).len());
+    let value: f64 = digits.parse().ok()?;
+    let forms = [number(value), format!("{value:.1e}"), format!("{value:.0e}")];
+    forms.into_iter().map(|form| format!("{before}{form}{behind}")).find(|text| text.len() <= room)
+}
+
+/// Whether a character may stand in a finite number.
+fn is_numeric(c: char) -> bool {
+    c.is_ascii_digit() || matches!(c, '-' | '.' | 'e')
+}
+
 /// Without zeros at the end of the fraction.
 fn trimmed(mut text: String) -> String {
     text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
@@ -442,11 +459,42 @@ mod tests {
     }
 
     #[test]
+    fn numbers_without_room_lose_digits_and_no_magnitude() {
+        for (text, room, short) in [
+            ("9007199254740993", 10, Some("9.01e15")),
+            ("-9007199254740993", 6, Some("-9e15")),
+            ("4294967295", 7, Some("4.29e9")),
+            ("~-1.80e-308", 10, Some("~-1.8e-308")),
+            ("-1.23e100/s", 10, Some("-1.2e100/s")),
+            ("9007199254740993", 3, None),
+            ("1m01s", 3, None),
+            ("", 0, None),
+            ("name", 2, None),
+        ] {
+            assert_eq!(shortened(text, room).as_deref(), short, "{text}");
+        }
+    }
+
+    #[test]
     fn a_trace_in_flight_tells_whether_its_process_died() {
         let snapshot = samples::traces();
         let status: Vec<_> =
             snapshot.traces.iter().map(|row| trace_cells(row, &snapshot)[4].clone()).collect();
         assert_eq!(status, ["in flight", "died", "ok", "-", "error"]);
+    }
+
+    #[test]
+    fn durations_of_nothing_are_shown_unless_no_span_ended() {
+        let snapshot = samples::operations();
+        let row = |count, in_flight_count| OperationRow {
+            count,
+            in_flight_count,
+            p50: 0,
+            p99: 1,
+            ..snapshot.operations[0].clone()
+        };
+        assert_eq!(operation_cells(&row(2, 1))[6..9], ["0ns", "75.0ms", "1ns"]);
+        assert_eq!(operation_cells(&row(1, 1))[6..9], ["-", "-", "-"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ratatui::layout::Rect;
 
 use super::super::app::List;
+use super::super::cells::shortened;
 use super::pen::{Pen, Piece, fit, selected, shift, start};
 use super::theme::{Role, Symbols};
 
@@ -159,7 +160,11 @@ impl Table<'_> {
 fn piece(cell: &Cell, width: usize, right: bool, pen: &Pen<'_>) -> Piece {
     let symbols = pen.theme.symbols;
     match cell {
-        Cell::Text(text, role) => (fit(text, width, right, symbols), pen.style(*role)),
+        Cell::Text(text, role) => {
+            let shorter =
+                if right && super::pen::width(text) > width { shortened(text, width) } else { None };
+            (fit(shorter.as_ref().unwrap_or(text), width, right, symbols), pen.style(*role))
+        }
         Cell::Shorter(long, short, role) => {
             let text = if super::pen::width(long) > width { short } else { long };
             (fit(text, width, right, symbols), pen.style(*role))

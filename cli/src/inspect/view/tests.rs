@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use otlp_mmap_reader::model::{Number, Point};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -207,6 +208,15 @@ fn charts_of_every_kind() {
         app.metrics.selected = index;
         golden(&format!("metrics-{name}"), app);
     }
+}
+
+#[test]
+fn a_large_value_is_not_cut() {
+    let mut row = samples::series_row(1, "bytes", crate::samples::sum(), &[]);
+    Arc::make_mut(&mut row.series).point = Point::Sum(Number::Int(9_007_199_254_740_993));
+    let mut app = app(View::Metrics, Snapshot { series: [row].into(), ..samples::metrics() });
+    let screen = print::text(&buffer(&mut app, (140, 40), &dark()));
+    assert!(screen.contains(" 9.01e15 ") && !screen.contains("90071"), "{screen}");
 }
 
 #[test]
