@@ -197,14 +197,14 @@ pub(super) fn severity_role(number: u32) -> Role {
 }
 
 const SERIES: [Column; 8] = [
-    flexible("service", 10, 14, 5),
+    flexible("service", 8, 14, 5),
     flexible("name", 18, 40, 0),
-    flexible("attributes", 10, 40, 4),
+    flexible("attributes", 10, 40, 2),
     fixed("kind", 9, 6),
     number("value", 10, 1),
-    number("rate", 10, 2),
+    number("rate", 10, 3),
     fixed("unit", 4, 7),
-    flexible("", 6, 30, 3),
+    flexible("", 6, 30, 4),
 ];
 
 pub(super) fn draw_metrics(pen: &mut Pen<'_>, area: Rect, app: &App) {
