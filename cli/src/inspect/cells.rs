@@ -39,11 +39,14 @@ fn is_alive(id: FileId, files: &[FileRow]) -> bool {
     files.iter().find(|file| file.id == id).is_none_or(|file| file.liveness == Liveness::Alive)
 }
 
-/// How far a trace is: as its root, but in flight also if a span that is no root is.
+/// How far a trace is: as its root, or as the only span in flight where that names it. Else, without a root, it is in
+/// flight while any of its spans is, and died if the processes of all of these are gone.
 pub(crate) fn trace_state(row: &TraceRow, files: &[FileRow]) -> State {
     match state(&row.root, files) {
-        State::Ended if row.end.is_none() => State::InFlight,
-        state => state,
+        state if row.root.end.is_none() && (row.has_root || row.in_flight_count == 1) => state,
+        _ if row.end.is_some() => State::Ended,
+        _ if row.last.is_some() => State::Died,
+        _ => State::InFlight,
     }
 }
 
@@ -185,12 +188,17 @@ pub(crate) fn point_kind(point: &Point) -> &'static str {
     }
 }
 
+/// The mean of so many values; `None`: of none.
+pub(crate) fn mean(count: u64, sum: f64) -> Option<f64> {
+    (count > 0).then(|| sum / to_f64(count))
+}
+
 /// The value of a gauge or sum; of a histogram its mean.
 fn point_value(point: &Point) -> String {
     match point {
         Point::Gauge(value) | Point::Sum(value) => exact(*value),
         Point::Histogram { count, sum, .. } | Point::ExponentialHistogram { count, sum, .. } => {
-            if *count == 0 { "empty".to_owned() } else { format!("~{}", number(sum / to_f64(*count))) }
+            mean(*count, *sum).map_or_else(|| "empty".to_owned(), |mean| format!("~{}", number(mean)))
         }
     }
 }
@@ -481,6 +489,26 @@ mod tests {
         let status: Vec<_> =
             snapshot.traces.iter().map(|row| trace_cells(row, &snapshot)[4].clone()).collect();
         assert_eq!(status, ["in flight", "died", "ok", "-", "error"]);
+    }
+
+    #[test]
+    fn a_trace_without_a_root_died_with_the_last_of_its_spans() {
+        let snapshot = samples::traces();
+        let state = |has_root, end, last, root_of: usize| {
+            let root = snapshot.traces[root_of].root.clone();
+            let row = TraceRow { root, has_root, end, last, ..snapshot.traces[0].clone() };
+            trace_state(&row, &snapshot.files)
+        };
+        // The first of the spans that are there ended; others did not.
+        assert_eq!(state(false, None, Some(1), 2), State::Died);
+        assert_eq!(state(false, None, None, 2), State::InFlight);
+        // It died itself, but others are in flight.
+        assert_eq!(state(false, None, None, 1), State::InFlight);
+        assert_eq!(state(false, None, Some(1), 1), State::Died);
+        // A root says it alone.
+        assert_eq!(state(true, Some(1), None, 2), State::Ended);
+        assert_eq!(state(true, None, None, 1), State::Died);
+        assert_eq!(state(true, None, None, 0), State::InFlight);
     }
 
     #[test]

@@ -26,9 +26,10 @@ pub(crate) enum Mark {
     Orphan,
     Found,
     Bookmark,
+    Mean,
 }
 
-const MARKS: [(Mark, &str); 9] = [
+const MARKS: [(Mark, &str); 10] = [
     (Mark::CriticalBar, "on the critical path: the trace waited for it"),
     (Mark::Bar, "bar of another span"),
     (Mark::Event, "event on a bar"),
@@ -38,6 +39,7 @@ const MARKS: [(Mark, &str); 9] = [
     (Mark::Orphan, "span whose parent is not in the recordings"),
     (Mark::Found, "row with the text that is looked for"),
     (Mark::Bookmark, "bookmarked row"),
+    (Mark::Mean, "mean of a histogram: sum by count"),
 ];
 
 /// The lines of the help that have `search` in them, below the titles of their groups. What holds in the present view

@@ -4,7 +4,7 @@ use otlp_mmap_reader::model::{Aggregation, Point, Series};
 use ratatui::layout::Rect;
 
 use super::super::app::{App, ChartMode};
-use super::super::cells::{clock, count, exact, number, point_kind, safe, to_f64};
+use super::super::cells::{clock, count, exact, mean, number, point_kind, safe, to_f64};
 use super::super::model::{Bucket, Chart, Sample};
 use super::detail::{attributes, bound, exemplar, scope};
 use super::pen::{Line, Pen, fit, width};
@@ -81,6 +81,7 @@ pub(super) fn facts(series: &Series) -> Vec<Line> {
         | Point::ExponentialHistogram { count, sum, min, max, .. } => {
             let numbers = format!("{count}, sum {}, min {}, max {}", number(*sum), bound(*min), bound(*max));
             lines.push(text("count", numbers));
+            lines.extend(mean(*count, *sum).map(|mean| text("mean", number(mean))));
         }
     }
     if let Point::ExponentialHistogram { scale, zero_count, .. } = &series.point {
@@ -237,54 +238,79 @@ fn draw_buckets(pen: &mut Pen<'_>, area: Rect, chart: &Chart) {
     let first = chart.buckets.iter().position(used).unwrap_or(0);
     let end = chart.buckets.iter().rposition(used).map_or(chart.buckets.len(), |last| last + 1);
     let buckets = chart.buckets.get(first..end).unwrap_or_default();
-    let groups = grouped(buckets, lines);
-    let most = groups.iter().map(|bucket| bucket.count).max().unwrap_or(0);
-    let labels: Vec<String> = groups.iter().map(label).collect();
+    let groups = grouped(buckets, lines, matches!(chart.point, Point::ExponentialHistogram { .. }));
+    let most = groups.iter().map(|group| group.bucket.count).max().unwrap_or(0);
+    let labels: Vec<String> = groups.iter().map(Group::label).collect();
     let margin = labels.iter().map(|label| width(label)).max().unwrap_or(0);
     let ends: Vec<(String, String)> =
-        groups.iter().map(|bucket| (count(bucket.count), percentile_marks(chart, bucket))).collect();
+        groups.iter().map(|group| (count(group.bucket.count), percentile_marks(chart, group))).collect();
     // A blank before each of bar, count and marks.
     let behind = ends.iter().map(|(count, marks)| width(count) + width(marks) + 3).max().unwrap_or(0);
     let room = usize::from(area.width).saturating_sub(margin + behind);
     let symbols = pen.theme.symbols;
-    for (y, ((bucket, label), (count, marks))) in groups.iter().zip(labels).zip(ends).enumerate() {
+    for (y, ((group, label), (count, marks))) in groups.iter().zip(labels).zip(ends).enumerate() {
         let x = pen.put(area, 0, y, &fit(&label, margin, true, symbols), pen.style(Role::Dim));
         let x = x + 1;
-        let share = if most > 0 { to_f64(bucket.count) / to_f64(most) } else { 0.0 };
+        let share = if most > 0 { to_f64(group.bucket.count) / to_f64(most) } else { 0.0 };
         let x = x + pen.put(area, x, y, bar(share, room, symbols).trim_end(), pen.style(Role::Plot));
         let x = x + 1 + pen.put(area, x + 1, y, &count, pen.style(Role::Text));
         pen.put(area, x + 1, y, &marks, pen.style(Role::Key));
     }
 }
 
-/// Buckets, neighbours taken together so that they are no more than `most`.
-fn grouped(buckets: &[Bucket], most: usize) -> Vec<Bucket> {
-    let size = buckets.len().div_ceil(most.max(1)).max(1);
-    let group = |group: &[Bucket]| {
-        let (first, last) = (group.first()?, group.last()?);
-        let count = group.iter().fold(0_u64, |sum, bucket| sum.saturating_add(bucket.count));
-        Some(Bucket { lower: first.lower, upper: last.upper, count })
-    };
-    buckets.chunks(size).filter_map(group).collect()
+/// Neighbouring buckets as one, and which of its ends belong to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Group {
+    bucket: Bucket,
+    has_lower: bool,
+    has_upper: bool,
 }
 
-fn label(bucket: &Bucket) -> String {
-    if bucket.lower.to_bits() == bucket.upper.to_bits() {
-        return number(bucket.lower);
+impl Group {
+    /// Upper ends belong to a bucket; of an exponential histogram below zero it is the lower ones, and zero to its own.
+    fn new(buckets: &[Bucket], is_exponential: bool) -> Option<Self> {
+        let (first, last) = (buckets.first()?, buckets.last()?);
+        let count = buckets.iter().fold(0_u64, |sum, bucket| sum.saturating_add(bucket.count));
+        Some(Self {
+            bucket: Bucket { lower: first.lower, upper: last.upper, count },
+            has_lower: is_exponential && (first.lower < 0.0 || is_point(first)),
+            has_upper: !is_exponential || last.upper >= 0.0,
+        })
     }
-    format!("({}, {}]", number(bucket.lower), number(bucket.upper))
+
+    fn label(&self) -> String {
+        let Bucket { lower, upper, .. } = self.bucket;
+        if is_point(&self.bucket) {
+            return number(lower);
+        }
+        let (open, close) = (if self.has_lower { '[' } else { '(' }, if self.has_upper { ']' } else { ')' });
+        format!("{open}{}, {}{close}", number(lower), number(upper))
+    }
+
+    fn contains(&self, value: f64) -> bool {
+        let Bucket { lower, upper, .. } = self.bucket;
+        (value > lower || self.has_lower && value >= lower)
+            && (value < upper || self.has_upper && value <= upper)
+    }
 }
 
-/// Percentiles that lie in a bucket.
-fn percentile_marks(chart: &Chart, bucket: &Bucket) -> String {
+/// Buckets, neighbours taken together so that they are no more than `most`.
+fn grouped(buckets: &[Bucket], most: usize, is_exponential: bool) -> Vec<Group> {
+    let size = buckets.len().div_ceil(most.max(1)).max(1);
+    buckets.chunks(size).filter_map(|buckets| Group::new(buckets, is_exponential)).collect()
+}
+
+/// The bucket of zeros has no width.
+fn is_point(bucket: &Bucket) -> bool {
+    bucket.lower.to_bits() == bucket.upper.to_bits()
+}
+
+/// Percentiles that lie in a group.
+fn percentile_marks(chart: &Chart, group: &Group) -> String {
     let names = ["p50", "p90", "p95", "p99"];
     let values = chart.percentiles.unwrap_or([f64::NAN; 4]);
-    // The bucket of zeros has no width.
-    let is_point = bucket.lower.to_bits() == bucket.upper.to_bits();
-    let inside =
-        |value: f64| value <= bucket.upper && (value > bucket.lower || is_point && value >= bucket.lower);
-    let marks: Vec<&str> =
-        names.into_iter().zip(values).filter(|(_, value)| inside(*value)).map(|(name, _)| name).collect();
+    let found = names.into_iter().zip(values).filter(|(_, value)| group.contains(*value));
+    let marks: Vec<&str> = found.map(|(name, _)| name).collect();
     marks.join(" ")
 }
 
@@ -299,11 +325,31 @@ mod tests {
     #[test]
     fn neighbours_are_taken_together() {
         let buckets: Vec<Bucket> = (0..5).map(|i| bucket(f64::from(i), f64::from(i) + 1.0, 1)).collect();
-        assert_eq!(grouped(&buckets, 9).len(), 5);
-        assert_eq!(grouped(&buckets, 2), [bucket(0.0, 3.0, 3), bucket(3.0, 5.0, 2)]);
-        assert_eq!(grouped(&buckets, 0), [bucket(0.0, 5.0, 5)]);
-        assert_eq!(grouped(&[], 3), []);
-        assert_eq!(grouped(&[bucket(0.0, 1.0, u64::MAX); 2], 1), [bucket(0.0, 1.0, u64::MAX)]);
+        let taken = |buckets: &[Bucket], most| -> Vec<Bucket> {
+            grouped(buckets, most, false).into_iter().map(|group| group.bucket).collect()
+        };
+        assert_eq!(taken(&buckets, 9).len(), 5);
+        assert_eq!(taken(&buckets, 2), [bucket(0.0, 3.0, 3), bucket(3.0, 5.0, 2)]);
+        assert_eq!(taken(&buckets, 0), [bucket(0.0, 5.0, 5)]);
+        assert_eq!(taken(&[], 3), []);
+        assert_eq!(taken(&[bucket(0.0, 1.0, u64::MAX); 2], 1), [bucket(0.0, 1.0, u64::MAX)]);
+    }
+
+    #[test]
+    fn labels_say_which_ends_belong_to_a_bucket() {
+        let labels = |buckets: &[Bucket], most, is_exponential| -> Vec<String> {
+            grouped(buckets, most, is_exponential).iter().map(Group::label).collect()
+        };
+        let zero = bucket(0.0, 0.0, 2);
+        let above = [zero, bucket(1.0, 2.0, 1), bucket(2.0, 4.0, 1), bucket(4.0, 8.0, 1)];
+        assert_eq!(labels(&above, 4, true), ["0", "(1, 2]", "(2, 4]", "(4, 8]"]);
+        assert_eq!(labels(&above, 2, true), ["[0, 2]", "(2, 8]"], "the zeros are in it");
+        let below = [bucket(-4.0, -2.0, 1), bucket(-2.0, -1.0, 1), zero];
+        assert_eq!(labels(&below, 3, true), ["[-4, -2)", "[-2, -1)", "0"]);
+        assert_eq!(labels(&below, 1, true), ["[-4, 0]"]);
+        assert_eq!(labels(&[bucket(-4.0, -2.0, 1)], 1, false), ["(-4, -2]"], "explicit boundaries");
+        assert!(grouped(&above, 2, true)[0].contains(0.0), "a percentile of zero has its mark");
+        assert!(!grouped(&above, 4, true)[1].contains(1.0));
     }
 
     #[test]

@@ -90,6 +90,7 @@ fn symbol(mark: Mark, symbols: &Symbols) -> (&'static str, Role) {
         Mark::Orphan => (symbols.orphan, Role::Warning),
         Mark::Found => (symbols.found, Role::Found),
         Mark::Bookmark => (symbols.bookmark, Role::Key),
+        Mark::Mean => ("~", Role::Text),
     }
 }
 

@@ -220,6 +220,17 @@ fn a_large_value_is_not_cut() {
 }
 
 #[test]
+fn what_stands_for_a_histogram_is_said_to_be_its_mean() {
+    let mut app = app(View::Metrics, samples::chart_of(2));
+    app.metrics.selected = 2;
+    let screen = print::text(&buffer(&mut app, (140, 40), &dark()));
+    assert!(screen.contains(" ~2.5 ") && screen.contains(" mean: 2.5"), "{screen}");
+    app.help = Some(Help { search: "mean of".into(), scroll: 0 });
+    let screen = print::text(&buffer(&mut app, (140, 40), &dark()));
+    assert!(screen.contains(" ~ ") && screen.contains("mean of a histogram"), "{screen}");
+}
+
+#[test]
 fn the_chart_of_a_rate() {
     let mut app = app(View::Metrics, samples::chart_of(1));
     app.chart = ChartMode::Rate;
