@@ -119,9 +119,10 @@ mod tests {
     fn a_sum_shows_its_words_one_after_another() {
         let sum = Aggregation::Sum { temporality: 2, is_monotonic: false };
         let mut cell = Cell::default();
-        cell.add(&sum, 1, Number::Int(5));
+        let int = |value| Point::Sum(Number::Int(value));
+        assert_eq!(cell.add(&sum, 1, Number::Int(5)), [(1, int(0)), (1, int(5))]);
         let shown = cell.add(&sum, 2, Number::Double(0.5));
         let double = |value| Point::Sum(Number::Double(value));
-        assert_eq!(shown, [(1, double(5.0)), (2, double(5.0)), (2, double(5.5))]);
+        assert_eq!(shown, [(2, int(5)), (2, double(5.0)), (2, double(5.5))]);
     }
 }
