@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -278,3 +279,27 @@ def assert_refused(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert str(directory) in caplog.text
     assert "OTLP_MMAP_DIRECTORY" in caplog.text
     assert list(directory.iterdir()) == []
+
+
+def test_names_and_resources_that_are_not_utf_8_cost_no_telemetry(directory: Path) -> None:
+    resource = Resource({"service.name": "caf\udce9", "command": ["a", "\ud800"], "size": 1 << 64}, "url\ud800")
+    recording = default_recording(resource)
+    record_event(recording, resource, InstrumentationScope("lib\udcff", "1\udcff", "url\udcff", {"k": "\udcff"}))
+    assert recording.writer
+    assert recording.writer.path.parent == directory
+    (event,) = Reader(recording.writer.path).events()
+    lost = "\ufffd" * 3
+    found = event.scope.resource
+    found.attributes.pop("service.instance.id")
+    assert found.attributes == {"service.name": f"caf{lost}", "command": ["a", lost], "size": str(1 << 64)}
+    assert (found.schema_url, event.scope.schema_url) == (f"url{lost}", f"url{lost}")
+    assert (event.scope.name, event.scope.version) == (f"lib{lost}", f"1{lost}")
+    assert event.scope.attributes == {"k": lost}
+
+
+def test_a_version_that_is_no_text_costs_no_telemetry() -> None:
+    recording = default_recording(Resource({}))
+    scope: Any = InstrumentationScope("lib", 5)  # type: ignore[arg-type]
+    record_event(recording, Resource({}), scope)
+    assert recording.writer
+    assert [event.scope.version for event in Reader(recording.writer.path).events()] == ["5"]

@@ -44,14 +44,15 @@ class Recording:
 
     def resource(self, resource: Resource) -> int:
         """The reference of a resource, the same for equal ones; 0 if it could not be recorded."""
-        attributes = dict(resource.attributes)
+        attributes: dict[str, Any] = writable(resource.attributes)
         if attributes.get(SERVICE_INSTANCE_ID) in resources._generated_instance_ids:
             # A generated id is one process's, and a forked child must have another: readers use the file's.
             attributes.pop(SERVICE_INSTANCE_ID, None)
-        key = (_key(attributes), resource.schema_url)
+        schema_url = writable(resource.schema_url) or None
+        key = (_key(attributes), schema_url)
         reference = self._resources.get(key)
         if reference is None:
-            reference = self._define(lambda writer: writer.create_resource(attributes, resource.schema_url or None))
+            reference = self._define(lambda writer: writer.create_resource(attributes, schema_url))
             reference = self._resources.setdefault(key, reference)
         return reference
 
@@ -60,14 +61,14 @@ class Recording:
         of = self.resource(resource)
         if not of:
             return 0
-        attributes = dict(scope.attributes or {})
-        key = (of, scope.name, scope.version, scope.schema_url, _key(attributes))
+        attributes = writable(scope.attributes or {})
+        name, version = writable(str(scope.name)), writable(str(scope.version or ""))
+        schema_url = writable(scope.schema_url) or None
+        key = (of, name, version, schema_url, _key(attributes))
         reference = self._scopes.get(key)
         if reference is None:
             reference = self._define(
-                lambda writer: writer.create_instrumentation_scope(
-                    of, scope.name, scope.version, attributes, schema_url=scope.schema_url or None
-                )
+                lambda writer: writer.create_instrumentation_scope(of, name, version, attributes, schema_url=schema_url)
             )
             reference = self._scopes.setdefault(key, reference)
         return reference
@@ -84,6 +85,22 @@ class Recording:
                     "A resource or instrumentation scope cannot be recorded; its telemetry is lost: %s", error
                 )
             return 0
+
+
+def writable(value: Any) -> Any:
+    """A name, or attributes, as the writer takes them; what it refuses is replaced, as in the attributes of spans.
+
+    Bytes of the environment and of the command line that are not UTF-8 are lone surrogates in Python's strings.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="surrogatepass").decode(errors="replace")
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return str(value)
+    if isinstance(value, Mapping):
+        return {writable(key): writable(element) for key, element in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [writable(element) for element in value]
+    return value
 
 
 def _key(attributes: Mapping[str, object]) -> str:
@@ -114,7 +131,7 @@ def default_recording(resource: Resource | None = None) -> Recording:
     with _default_lock:
         if _default is None:
             name = resource.attributes.get(SERVICE_NAME) if resource else None
-            _default = Recording(_create_writer(None if name is None else str(name), _settings()))
+            _default = Recording(_create_writer(None if name is None else writable(str(name)), _settings()))
         return _default
 
 

@@ -12,7 +12,7 @@ from opentelemetry.metrics import Asynchronous
 from .... import aggregation as recorded
 from ...._native import Writer
 from ....errors import OtlpMmapError
-from ..._recording import Recording, default_recording
+from ..._recording import Recording, default_recording, writable
 from ...environment_variables import (
     OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION,
     OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE,
@@ -97,8 +97,8 @@ class FileStreams:
         recorded_as = self._recorded_as(aggregation, instrument)
         if recorded_as is None:
             return None
-        name = view._name or instrument.name
-        description = view._description or instrument.description
+        name = writable(view._name or instrument.name)
+        description = writable(view._description or instrument.description)
         limit = view._aggregation_cardinality_limit
         # The view's does not count the overflow series.
         limit = None if limit is None else min(limit + 1, _MOST)
