@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import select
 import shlex
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -28,17 +32,32 @@ def test_the_python_example_and_then_the_commands(tmp_path: Path, monkeypatch: p
     assert [span.name for span in otlp_mmap.Reader("shop.otlpmm").spans()] == ["GET /"]
 
     commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("otlp-mmap ")]
-    assert len(commands) == 6
+    assert len(commands) == 8
     for command in commands:
-        program, *arguments = shlex.split(command)
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / program), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
+        program, *arguments = shlex.split(command, comments=True)
+        words = [str(Path(sys.executable).parent / program), *arguments]
+        if "inspect" in arguments and "--once" not in arguments:
+            assert "GET /" in seen_in_a_terminal(words), command
+            continue
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
         assert done.stdout.strip(), command
+
+
+def seen_in_a_terminal(words: list[str]) -> str:
+    """What a program draws until `q` ends it."""
+    controller, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen(words, stdin=terminal, stdout=terminal, stderr=terminal) as program:
+        os.close(terminal)
+        drawn = b""
+        while b"GET /" not in drawn:
+            ready, _, _ = select.select([controller], [], [], 60)
+            assert ready, drawn
+            drawn += os.read(controller, 4096)
+        os.write(controller, b"q")
+        assert program.wait(60) == 0
+    os.close(controller)
+    return drawn.decode(errors="replace")
 
 
 def test_the_example_of_the_sdk(tmp_path: Path) -> None:
